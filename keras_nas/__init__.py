@@ -1,0 +1,27 @@
+"""Neural architecture search for Keras: search, compress, deploy."""
+
+from keras_nas import (
+    architectures,
+    blocks,
+    evaluators,
+    export,
+    layers,
+    oracles,
+    tuners,
+)
+from keras_nas.tuners import RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.version import __version__
+
+__all__ = [
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Tuner",
+    "__version__",
+    "architectures",
+    "blocks",
+    "evaluators",
+    "export",
+    "layers",
+    "oracles",
+    "tuners",
+]

@@ -1,0 +1,145 @@
+"""Inverted bottleneck of MobileNetV2 and V3."""
+
+import keras
+
+from keras_nas.blocks.arguments import (
+    check_activation,
+    check_positive_integer,
+    check_window,
+)
+from keras_nas.blocks.block import Block
+
+
+class InvertedBottleneck(Block):
+    """Inverted bottleneck: expand, depthwise convolution, project.
+
+    Use it for models that run on phones and microcontrollers; kernel size and
+    expansion are what hardware-aware searches vary. A 1x1 convolution expands
+    the channels, a depthwise convolution filters them, and a 1x1 convolution
+    without activation projects them to `filters`. Where the output has the
+    shape of the input, the input is added.
+
+    Args:
+        filters: Integer, the number of output channels.
+        kernel_size: Integer or pair of integers, the size of the window of
+            the depthwise convolution.
+        expansion: Positive number, how many times the channels are expanded.
+            With 1 there is no expanding convolution.
+        strides: Integer, the stride of the depthwise convolution.
+        squeeze_excite: Number above 0 and up to 1, the channels in the
+            squeeze as a part of the expanded ones (MobileNetV3 takes 0.25).
+            `None` for no squeeze-and-excitation.
+        activation: Name of a Keras activation, a function, or `None`.
+            `"relu6"` as in MobileNetV2 and `"hard_swish"` as in V3 are both
+            cheap in TFLite.
+        name: Optional string, the prefix of the names of the layers.
+
+    Input shape:
+        4D tensor `(batch, height, width, channels)`.
+
+    Output shape:
+        4D tensor `(batch, ceil(height / strides), ceil(width / strides),
+        filters)`.
+
+    Raises:
+        ValueError: If an argument is invalid or the input is not 4D.
+
+    Reference:
+
+    - [Sandler et al., 2018, MobileNetV2](https://arxiv.org/abs/1801.04381)
+    - [Howard et al., 2019, MobileNetV3](https://arxiv.org/abs/1905.02244)
+
+    Example:
+    >>> import keras
+    >>> from keras_nas import blocks
+    >>> x = keras.Input((8, 8, 16))
+    >>> block = blocks.InvertedBottleneck(24, kernel_size=5, strides=2)
+    >>> block(x).shape
+    (None, 4, 4, 24)
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        expansion=6,
+        strides=1,
+        squeeze_excite=None,
+        activation="relu6",
+        name=None,
+    ):
+        super().__init__(name)
+        check_positive_integer("filters", filters)
+        check_window("kernel_size", kernel_size)
+        if not _is_number(expansion) or expansion <= 0:
+            raise ValueError(
+                "Invalid value received for argument `expansion`. Expected a "
+                f"positive number. Received: expansion={expansion!r}"
+            )
+        check_positive_integer("strides", strides)
+        if squeeze_excite is not None and not (
+            _is_number(squeeze_excite) and 0 < squeeze_excite <= 1
+        ):
+            raise ValueError(
+                "Invalid value received for argument `squeeze_excite`. "
+                "Expected `None` or a number above 0 and up to 1. "
+                f"Received: squeeze_excite={squeeze_excite!r}"
+            )
+        check_activation(activation)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.expansion = expansion
+        self.strides = strides
+        self.squeeze_excite = squeeze_excite
+        self.activation = activation
+
+    def __call__(self, inputs):
+        """Applies new layers to `inputs` and returns their outputs."""
+        self._check_images(inputs)
+        x = inputs
+        if self.expansion != 1:
+            expanded = max(1, round(inputs.shape[-1] * self.expansion))
+            x = self._conv(x, "expand", expanded)
+            x = self._activate(x, "expand", self.activation)
+        x = self._depthwise_conv(x, "depthwise", self.kernel_size, self.strides)
+        x = self._activate(x, "depthwise", self.activation)
+        if self.squeeze_excite is not None:
+            x = self._squeeze_and_excite(x)
+        x = self._conv(x, "project", self.filters)
+        if self.strides == 1 and inputs.shape[-1] == self.filters:
+            x = keras.layers.Add(name=self._named("add"))([inputs, x])
+        return x
+
+    def _squeeze_and_excite(self, x):
+        """Scales each channel by a function of all channels' means."""
+        channels = x.shape[-1]
+        squeezed = max(1, round(channels * self.squeeze_excite))
+        scale = keras.layers.GlobalAveragePooling2D(
+            keepdims=True, name=self._named("squeeze_pool")
+        )(x)
+        scale = keras.layers.Conv2D(squeezed, 1, name=self._named("squeeze"))(
+            scale
+        )
+        scale = self._activate(scale, "squeeze", "relu")
+        scale = keras.layers.Conv2D(channels, 1, name=self._named("excite"))(
+            scale
+        )
+        # As in MobileNetV3: exact in integers, unlike the sigmoid.
+        scale = self._activate(scale, "excite", "hard_sigmoid")
+        return keras.layers.Multiply(name=self._named("scale"))([x, scale])
+
+    def get_config(self):
+        """Returns the arguments the block was made with."""
+        return {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "expansion": self.expansion,
+            "strides": self.strides,
+            "squeeze_excite": self.squeeze_excite,
+            "activation": self.activation,
+            **super().get_config(),
+        }
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,7 @@
+"""Performance estimation strategies: one candidate to a dict of numbers."""
+
+from keras_nas.evaluators.candidate import Candidate
+from keras_nas.evaluators.evaluator import Evaluator
+from keras_nas.evaluators.training import Training
+
+__all__ = ["Candidate", "Evaluator", "Training"]

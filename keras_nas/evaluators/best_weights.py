@@ -1,0 +1,110 @@
+"""Remembers the weights of the best epoch."""
+
+import contextlib
+import os
+
+import keras
+
+from keras_nas import storage
+
+WEIGHTS_FILE = "checkpoint.weights.h5"
+BUILD_CONFIG_FILE = "build_config.json"
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch in memory, to be saved once.
+
+    Across several training runs it keeps the best of all. Writing them at
+    the end of a trial, and not at the end of every epoch that improves,
+    saves most of the writing and leaves no half-trained file behind.
+
+    The files are those that `keras_tuner.Tuner.load_model` reads.
+
+    Args:
+        objective: `keras_tuner.Objective`. If the logs of no epoch have it,
+            the last epoch counts as the best.
+
+    Example:
+
+    >>> import keras_tuner, numpy as np, tempfile
+    >>> best = BestWeights(keras_tuner.Objective("loss", "min"))
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> _ = model.fit(np.ones((4, 2)), np.ones(4), verbose=0,
+    ...               callbacks=[best])
+    >>> folder = tempfile.mkdtemp()
+    >>> best.save(folder)
+    >>> sorted(os.listdir(folder))
+    ['build_config.json', 'checkpoint.weights.h5']
+    """
+
+    def __init__(self, objective):
+        super().__init__()
+        self.objective = objective
+        self._best_value = None
+        self._best_weights = None
+        self._best_model = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keeps a copy of the weights if the epoch is the best so far."""
+        logs = logs or {}
+        if self.objective.has_value(logs):
+            value = self.objective.get_value(logs)
+            if self._best_value is not None and not self.objective.better_than(
+                value, self._best_value
+            ):
+                return
+            # A NaN is better than nothing and worse than everything.
+            self._best_value = value if value == value else None
+        elif self._best_value is not None:
+            return  # An epoch without validation, see `validation_freq`.
+        self._best_model = self.model
+        self._best_weights = self.model.get_weights()
+
+    def save(self, directory):
+        """Writes the best weights without optimizer state, whole or not at all.
+
+        Args:
+            directory: String, an existing folder.
+        """
+        model = self._best_model or self.model
+        if model is None:
+            return
+        if self._best_weights is not None:
+            model.set_weights(self._best_weights)
+        storage.write_json(
+            os.path.join(directory, BUILD_CONFIG_FILE),
+            model.get_build_config(),
+        )
+        with without_optimizer(model):
+            storage.write_atomically(
+                os.path.join(directory, WEIGHTS_FILE), model.save_weights
+            )
+
+
+@contextlib.contextmanager
+def without_optimizer(model):
+    """Takes the optimizer off a model while its weights are saved or loaded.
+
+    Its state would triple the file, and Keras warns when it does not fit.
+
+    Args:
+        model: `keras.Model`, compiled or not.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> with without_optimizer(model):
+    ...     model.optimizer is None
+    True
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        yield
+        return
+    model.optimizer = None
+    try:
+        yield
+    finally:
+        model.optimizer = optimizer

@@ -1,0 +1,32 @@
+"""The base of all evaluators."""
+
+
+class Evaluator:
+    """Estimates how good an architecture is: one candidate to numbers.
+
+    Subclass it to score architectures in another way than by training them,
+    and pass an instance as `evaluator=` to any tuner.
+
+    Example:
+
+    >>> class Parameters(Evaluator):
+    ...     def evaluate(self, candidate):
+    ...         return {"parameters": candidate.build().count_params()}
+    """
+
+    def evaluate(self, candidate):
+        """Scores one architecture.
+
+        Args:
+            candidate: `keras_nas.evaluators.Candidate`.
+
+        Returns:
+            Dict of numbers by metric name; the objective must be among
+            them. `"best_epoch"`, if given, is stored as the trial's
+            `best_step`.
+
+        Raises:
+            Exception: Whatever goes wrong; the tuner records it as the
+                reason why the trial failed, and goes on.
+        """
+        raise NotImplementedError

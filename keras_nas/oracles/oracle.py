@@ -1,0 +1,449 @@
+"""The base of all oracles: KerasTuner's `Oracle`, made exact.
+
+This is the only file that touches private parts of `keras_tuner.Oracle`.
+KerasTuner 1.4.8 saves its state inside the methods that change it, and what
+has to be repaired there (see `docs/decisions/0001-kerastuner.md`) can be
+reached in no other way: files that are cut when the process is killed,
+finished trials that run again, a lock that stays locked after an error,
+`seed=0` that means "any seed", and scores that are not finite.
+"""
+
+import itertools
+import os
+import threading
+import warnings
+
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from keras_nas import architectures, storage
+
+# Random draws that may hit known architectures before the unknown ones are
+# looked for one by one.
+_MAX_COLLISIONS = 100
+
+# So many failures with one error, and nothing else, are no coincidence.
+_FIRST_TRIALS = 3
+
+
+class Oracle(keras_tuner.Oracle):
+    """Proposes architectures; knows nothing of models, training or files.
+
+    To write a search strategy, override `propose`. A proposal should be a
+    function of the space, the finished trials and the generator it is
+    given, and of nothing else: then it needs no state of its own, and a
+    search that was killed continues exactly as if it had not been.
+
+    Any oracle runs in `keras_nas.Tuner` and in KerasTuner's own tuners.
+
+    Args:
+        objective: A string (`"val_accuracy"`), a `keras_tuner.Objective`,
+            or a list of them, of which the sum is optimised, as in
+            KerasTuner. `None` if the evaluation returns a single float to
+            minimise.
+        max_trials: Integer, the number of trials to run; `None` for no
+            limit. The search ends earlier when the space is exhausted.
+        hyperparameters: Optional `keras_tuner.HyperParameters` that fix or
+            register hyperparameters in advance.
+        tune_new_entries: Boolean, whether hyperparameters that are not in
+            `hyperparameters` are searched; otherwise they keep their
+            defaults.
+        allow_new_entries: Boolean, whether the hypermodel may ask for
+            hyperparameters that are not in `hyperparameters`.
+        seed: Optional non-negative integer. The same seed gives the same
+            search, 0 included, across a resume too.
+        max_retries_per_trial: Integer, how often a trial that crashed is
+            tried again.
+        max_consecutive_failed_trials: Integer, the search stops with an
+            error when this many trials in a row have failed.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> class Defaults(Oracle):
+    ...     def propose(self, rng):
+    ...         return {hp.name: hp.default for hp in self.get_space().space}
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Int("units", 8, 64)
+    >>> oracle = Defaults("val_loss", max_trials=1, hyperparameters=space)
+    >>> oracle.create_trial("tuner0").hyperparameters.values
+    {'units': 8}
+    """
+
+    def __init__(
+        self,
+        objective=None,
+        max_trials=10,
+        hyperparameters=None,
+        tune_new_entries=True,
+        allow_new_entries=True,
+        seed=None,
+        max_retries_per_trial=0,
+        max_consecutive_failed_trials=10,
+    ):
+        if max_trials is not None:
+            check_integer("max_trials", max_trials, minimum=1)
+        if seed is not None:
+            check_integer("seed", seed, minimum=0)
+        check_integer("max_retries_per_trial", max_retries_per_trial, 0)
+        check_integer(
+            "max_consecutive_failed_trials", max_consecutive_failed_trials, 1
+        )
+        super().__init__(
+            objective=objective,
+            max_trials=max_trials,
+            hyperparameters=hyperparameters,
+            tune_new_entries=tune_new_entries,
+            allow_new_entries=allow_new_entries,
+            seed=1,  # Or it draws one from the global generator; see below.
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        # A random seed need not be the same when the search is resumed.
+        self.seed_is_random = seed is None
+        if seed is None:
+            seed = int(np.random.default_rng().integers(2**31))
+        # KerasTuner takes `seed=0` for "no seed".
+        self.seed = self._seed_state = int(seed)
+        # Printing is the tuner's business; KerasTuner's own tuners switch it
+        # on with `search(verbose=1)`.
+        self.verbose = 0
+        self._directory = None
+        self._keys = {}  # Of every trial, by its id.
+        self._seen = set()
+        # KerasTuner's `@synchronized` never unlocks after an exception.
+        self._lock = threading.RLock()
+
+    # What a search strategy is written with.
+
+    def propose(self, rng):
+        """Proposes the next architecture. Override this.
+
+        Args:
+            rng: `numpy.random.Generator`, the only source of randomness to
+                use.
+
+        Returns:
+            Dict of the active hyperparameter values; one that was tried
+            before is replaced by a random new one. `None` leaves the
+            proposal to chance.
+        """
+        raise NotImplementedError
+
+    def completed_trials(self, last=None):
+        """Returns the trials that have a score, in the order they ended.
+
+        Args:
+            last: Optional integer; only so many of the most recent ones.
+        """
+        completed = (
+            self.trials[trial_id]
+            for trial_id in reversed(self.end_order)
+            if self.trials[trial_id].status == TrialStatus.COMPLETED
+        )
+        return list(itertools.islice(completed, last))[::-1]
+
+    def loss(self, trial):
+        """Returns the score of a completed trial as a number to minimise."""
+        return (
+            trial.score if self.objective.direction == "min" else -trial.score
+        )
+
+    def is_seen(self, values):
+        """Whether an architecture was proposed before, finished or not."""
+        return self._key(values) in self._seen
+
+    def random_values(self, rng):
+        """Draws an architecture that was not proposed before.
+
+        Exact on small spaces: as long as one unseen architecture is left,
+        it is found.
+
+        Args:
+            rng: `numpy.random.Generator`.
+
+        Returns:
+            Dict of hyperparameter values, or `None` if all architectures of
+            the space have been proposed.
+        """
+        for _ in range(_MAX_COLLISIONS):
+            values = architectures.sample(self.hyperparameters, rng)
+            if not self.is_seen(values):
+                return values
+        # The walk meets each architecture once, so it ends after as many
+        # steps as there are seen ones.
+        for values in architectures.enumerate_architectures(
+            self.hyperparameters, rng
+        ):
+            if not self.is_seen(values):
+                return values
+        return None
+
+    # KerasTuner's protocol.
+
+    def populate_space(self, trial_id):
+        """Turns `propose` into KerasTuner's answer; see its `Oracle`."""
+        # One independent stream of numbers a proposal: what was drawn for
+        # the earlier ones need not be replayed on a resume.
+        rng = np.random.default_rng([self.seed, len(self.start_order)])
+        values = self.propose(rng)
+        if values is None or self.is_seen(values):
+            values = self.random_values(rng)
+        if values is None:
+            return {"status": TrialStatus.STOPPED, "values": None}
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def create_trial(self, tuner_id):
+        """Hands out the next trial; see `keras_tuner.Oracle`."""
+        with self._lock:
+            if tuner_id in self.ongoing_trials:
+                return self.ongoing_trials[tuner_id]
+            self.tuner_ids.add(tuner_id)
+            if self._retry_queue:
+                trial = self._start_again(self._retry_queue.pop(0))
+            else:
+                trial = self._start_new()
+            if trial.status != TrialStatus.RUNNING:
+                self.tuner_ids.discard(tuner_id)
+                return trial
+            self.ongoing_trials[tuner_id] = trial
+            # The trial's own file first: `reload` forgets a trial that the
+            # oracle's file does not know, and then proposes it again.
+            self._save_trial(trial)
+            self.save()
+            self._display.on_trial_begin(trial)
+            return trial
+
+    def update_trial(self, trial_id, metrics, step=0):
+        """Records metrics of a running trial; see `keras_tuner.Oracle`."""
+        with self._lock:
+            self._check_objective_found(metrics)
+            # Several objectives are reported one by one; their sum counts.
+            metrics = dict(metrics)
+            metrics.setdefault(
+                self.objective.name, self.objective.get_value(metrics)
+            )
+            trial = self.trials[trial_id]
+            directions = getattr(self.objective, "name_to_direction", {}) | {
+                self.objective.name: self.objective.direction
+            }
+            with warnings.catch_warnings():
+                # NumPy warns of NaN here; `end_trial` says it better.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                for name, value in metrics.items():
+                    if not trial.metrics.exists(name):
+                        trial.metrics.register(name, directions.get(name))
+                    trial.metrics.update(name, value, step=step)
+            self._save_trial(trial)
+            return trial
+
+    def end_trial(self, trial):
+        """Ends a trial, or sends it for a retry; see `keras_tuner.Oracle`.
+
+        A trial with a score that is NaN or infinite has failed.
+        """
+        with self._lock:
+            record = self.trials[trial.trial_id]
+            record.hyperparameters = trial.hyperparameters
+            record.status = trial.status
+            record.message = trial.message
+            self.update_space(record.hyperparameters)
+            if record.status == TrialStatus.COMPLETED:
+                self._score(record)
+            self._remember(record)
+            self._run_times[record.trial_id] += 1
+            self._forget_ongoing(record.trial_id)
+            if record.status == TrialStatus.INVALID:
+                tries = self._run_times[record.trial_id]
+                if tries <= self.max_retries_per_trial:
+                    self._retry_queue.append(record.trial_id)
+                else:
+                    record.status = TrialStatus.FAILED
+            if record.status in (TrialStatus.COMPLETED, TrialStatus.FAILED):
+                self.end_order.append(record.trial_id)
+            self._save_trial(record)
+            self.save()
+            self._display.on_trial_end(record)
+            self._check_consecutive_failures()
+
+    def get_best_trials(self, num_trials=1):
+        """Returns the completed trials with the best scores, best first.
+
+        Unlike KerasTuner's, the list is never filled up with trials that
+        failed or still run.
+        """
+        trials = sorted(self.completed_trials(), key=self.loss)
+        return trials[:num_trials]
+
+    def save(self):
+        """Writes `oracle.json`, if the oracle belongs to a project."""
+        if self._directory is not None:
+            storage.write_json(self._get_oracle_fname(), self.get_state())
+
+    def reload(self):
+        """Reads the project's state and makes its files agree.
+
+        A process can be killed between writing a trial's file and the
+        oracle's. Then a trial that the oracle does not know is forgotten
+        (it is proposed again, identically), one that ended is ended, and
+        one that was running is run again.
+        """
+        state = storage.read_json(self._get_oracle_fname())
+        names = tf.io.gfile.glob(
+            os.path.join(self._project_dir, "trial_*", "trial.json")
+        )
+        trials = [Trial.from_state(storage.read_json(name)) for name in names]
+        try:
+            self._adopt(state, {trial.trial_id: trial for trial in trials})
+        except (KeyError, TypeError) as error:
+            raise RuntimeError(
+                f"Cannot read '{self._get_oracle_fname()}': {error!r}. It "
+                "does not hold the state of a search, or names a trial that "
+                "has no file. Restore it from a copy, or start a new search "
+                "with another `project_name` or `overwrite=True`."
+            ) from error
+
+    # The parts of the above.
+
+    def _adopt(self, state, trials):
+        self.trials = {i: trials[i] for i in state["start_order"]}
+        self.set_state(state)
+        self._keys, self._seen = {}, set()
+        ended = {
+            trial_id
+            for trial_id, trial in self.trials.items()
+            if trial.status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
+        }
+        self.end_order = [i for i in self.end_order if i in ended]
+        waiting = []
+        for trial_id, trial in self.trials.items():
+            self._remember(trial)
+            if trial_id in self.end_order:
+                continue
+            if trial_id in ended:
+                self.update_space(trial.hyperparameters)
+                self.end_order.append(trial_id)
+            else:
+                waiting.append(trial_id)
+        self._retry_queue = waiting
+        self.ongoing_trials = {}
+
+    def _start_new(self):
+        if self.max_trials and len(self.trials) >= self.max_trials:
+            response = {"status": TrialStatus.STOPPED}
+        else:
+            response = self.populate_space(f"{len(self.trials):04d}")
+        hyperparameters = self.get_space()
+        hyperparameters.values = dict(response.get("values") or {})
+        trial = Trial(
+            hyperparameters=hyperparameters,
+            trial_id=f"{len(self.trials):04d}",
+            status=response["status"],
+        )
+        if trial.status == TrialStatus.RUNNING:
+            self.trials[trial.trial_id] = trial
+            self.start_order.append(trial.trial_id)
+            self._remember(trial)
+        return trial
+
+    def _start_again(self, trial_id):
+        # A fresh record: what a failed run reported must not count.
+        trial = Trial(
+            hyperparameters=self.trials[trial_id].hyperparameters,
+            trial_id=trial_id,
+            status=TrialStatus.RUNNING,
+        )
+        self.trials[trial_id] = trial
+        return trial
+
+    def _score(self, trial):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            self.score_trial(trial)
+        if trial.score is None or not np.isfinite(trial.score):
+            trial.status = TrialStatus.INVALID
+            trial.message = (
+                f"The objective `{self.objective.name}` is {trial.score}. "
+                "Expected a finite number; often the learning rate is too "
+                "high or the loss divides by zero."
+            )
+            trial.score = None
+
+    def _remember(self, trial):
+        hyperparameters = trial.hyperparameters
+        hyperparameters.values = architectures.active_values(
+            hyperparameters.values, hyperparameters
+        )
+        key = self._key(hyperparameters.values)
+        replaces = self._keys.get(trial.trial_id, key) != key
+        self._keys[trial.trial_id] = key
+        self._seen.add(key)
+        if replaces:
+            # The build has asked for more hyperparameters than proposed.
+            self._seen = set(self._keys.values())
+        # KerasTuner's own record of the same, for a project that is opened
+        # with KerasTuner later. Its `_record_values` would drop a value whose
+        # name is registered under several conditions.
+        own_key = self._compute_values_hash(hyperparameters.values)
+        self._tried_so_far.add(own_key)
+        self._id_to_hash[trial.trial_id] = own_key
+
+    def _key(self, values):
+        return architectures.canonical_key(values, self.hyperparameters)
+
+    def _forget_ongoing(self, trial_id):
+        for tuner_id, trial in list(self.ongoing_trials.items()):
+            if trial.trial_id == trial_id:
+                del self.ongoing_trials[tuner_id]
+
+    def _check_consecutive_failures(self):
+        first = [self.trials[i] for i in self.end_order[:_FIRST_TRIALS]]
+        # A trial that reported a score, though not a finite one, did run: the
+        # next may have a better learning rate.
+        if len(self.end_order) == _FIRST_TRIALS and all(
+            trial.status == TrialStatus.FAILED
+            and not trial.metrics.exists(self.objective.name)
+            and _error(trial) == _error(first[0]) != ""
+            for trial in first
+        ):
+            raise RuntimeError(
+                f"The first {_FIRST_TRIALS} trials all failed with the same "
+                "error, so it does not depend on the hyperparameters. Mend "
+                "the cause and call `search()` again with `overwrite=True` "
+                f"or another `project_name`. The error:\n{first[-1].message}"
+            )
+        failed = []
+        for trial_id in reversed(self.end_order):
+            if self.trials[trial_id].status != TrialStatus.FAILED:
+                break
+            failed.append(trial_id)
+        if len(failed) >= self.max_consecutive_failed_trials:
+            raise RuntimeError(
+                f"{len(failed)} trials in a row have failed, which is the "
+                "limit set by `max_consecutive_failed_trials`. All finished "
+                "trials are kept; mend the cause and call `search()` again. "
+                f"The last failure:\n{self.trials[failed[0]].message or ''}"
+            )
+
+    def _save_trial(self, trial):
+        if self._directory is not None:
+            folder = self._get_trial_dir(trial.trial_id)
+            path = os.path.join(folder, "trial.json")
+            storage.write_json(path, trial.get_state())
+
+
+def _error(trial):
+    """The last line of a traceback, which names the error."""
+    return (trial.message or "").strip().rpartition("\n")[2]
+
+
+def check_integer(name, value, minimum):
+    """Raises a `ValueError` unless `value` is an integer, large enough."""
+    is_integer = isinstance(value, (int, np.integer))
+    if not is_integer or isinstance(value, bool) or value < minimum:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected an "
+            f"integer of at least {minimum}. Received: {name}={value!r}"
+        )

@@ -1,0 +1,181 @@
+"""State files that survive a crash: written whole or not at all.
+
+A file is written beside its target under a temporary name, forced to the
+disk and renamed over it, so a reader sees the old content or the new one,
+never a part. Paths may be local or anything TensorFlow can open (`gs://`).
+"""
+
+import contextlib
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+
+def write_json(path, content):
+    """Writes a JSON file atomically.
+
+    Args:
+        path: String, local or `gs://`; its folder must exist.
+        content: What JSON can hold; NumPy numbers are converted.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "state.json")
+    >>> write_json(path, {"trials": np.int64(3)})
+    >>> read_json(path)
+    {'trials': 3}
+    """
+    text = json.dumps(content, default=_plain_number)
+
+    def write(temporary):
+        with tf.io.gfile.GFile(temporary, "w") as file:
+            file.write(text)
+
+    write_atomically(path, write)
+
+
+def write_bytes(path, content):
+    """Writes a binary file atomically.
+
+    Args:
+        path: String, local or `gs://`; its folder must exist.
+        content: Bytes.
+
+    Raises:
+        OSError: If a local file cannot be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.tflite")
+    >>> write_bytes(path, b"TFL3")
+    >>> open(path, "rb").read()
+    b'TFL3'
+    """
+
+    def write(temporary):
+        opened = open if _is_local(temporary) else tf.io.gfile.GFile
+        with opened(temporary, "wb") as file:
+            file.write(content)
+
+    write_atomically(path, write)
+
+
+def write_atomically(path, write):
+    """Calls `write(temporary_path)` and renames the result to `path`.
+
+    The temporary name ends as `path` does, for writers that look at the
+    ending.
+
+    Args:
+        path: String, local or `gs://`; its folder must exist.
+        write: Function of one path that creates that file.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "notes.txt")
+    >>> def write(temporary):
+    ...     with open(temporary, "w") as file:
+    ...         _ = file.write("whole")
+    >>> write_atomically(path, write)
+    >>> open(path).read()
+    'whole'
+    """
+    folder, name = os.path.split(str(path))
+    temporary = os.path.join(folder, f".{os.getpid()}.{name}")
+    try:
+        write(temporary)
+        if _is_local(temporary):
+            _flush_to_disk(temporary)
+            os.replace(temporary, path)
+        else:
+            tf.io.gfile.rename(temporary, str(path), overwrite=True)
+    except BaseException:
+        # The reason is what matters, not that there is nothing to remove.
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(temporary)
+        raise
+
+
+def read_json(path):
+    """Reads a JSON file.
+
+    Args:
+        path: String, local or `gs://`.
+
+    Returns:
+        The content.
+
+    Raises:
+        RuntimeError: If the file is missing, empty, cut or not JSON; it
+            names the file and what to do.
+
+    Example:
+
+    >>> read_json("/nowhere/oracle.json")
+    Traceback (most recent call last):
+    ...
+    RuntimeError: Cannot read '/nowhere/oracle.json': there is no such file...
+    """
+    remedy = (
+        "Restore it from a copy, or start a new search with another "
+        "`project_name` or `overwrite=True`."
+    )
+    try:
+        with tf.io.gfile.GFile(str(path), "r") as file:
+            text = file.read()
+    except tf.errors.OpError as error:
+        problem = (
+            "there is no such file"
+            if isinstance(error, tf.errors.NotFoundError)
+            else error.message
+        )
+        raise RuntimeError(
+            f"Cannot read '{path}': {problem}. {remedy}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RuntimeError(
+            f"Cannot read '{path}': it is not text. {remedy}"
+        ) from error
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = "it is empty" if not text else f"it is damaged ({error})"
+        raise RuntimeError(
+            f"Cannot read '{path}': {problem}. {remedy}"
+        ) from error
+
+
+def exists(path):
+    """Whether a file or folder exists, local or `gs://`.
+
+    Example:
+
+    >>> exists("/nowhere/oracle.json")
+    False
+    """
+    return tf.io.gfile.exists(str(path))
+
+
+def _plain_number(value):
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(
+        f"Cannot store a value of type {type(value).__name__} as JSON: {value}"
+    )
+
+
+def _is_local(path):
+    return "://" not in path
+
+
+def _flush_to_disk(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

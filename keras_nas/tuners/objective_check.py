@@ -1,0 +1,85 @@
+"""Finds out before any training whether the objective can be measured."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_EXAMPLES = 2
+
+
+def check_objective(model, objective, fit_args, fit_kwargs):
+    """Evaluates two examples to see which metrics a training will report.
+
+    Where that cannot be known (a generator that must not be consumed,
+    callbacks of the user that may add metrics, a model that does not run on
+    the data), nothing is said and the first trial will show.
+
+    Args:
+        model: Compiled `keras.Model`, the default architecture.
+        objective: `keras_tuner.Objective`.
+        fit_args: Positional arguments of `search()`.
+        fit_kwargs: Keyword arguments of `search()`.
+
+    Raises:
+        ValueError: If no metric has the name of the objective; it lists
+            those that there are.
+    """
+    wanted = list(getattr(objective, "name_to_direction", [objective.name]))
+    arguments = dict(zip(("x", "y"), fit_args, strict=False)) | fit_kwargs
+    validates = (
+        arguments.get("validation_data") is not None
+        or (arguments.get("validation_split") or 0) > 0
+    )
+    unvalidated = [name for name in wanted if name.startswith("val_")]
+    callbacks = arguments.get("callbacks") or []
+    if any(not _is_from_keras(callback) for callback in callbacks):
+        return
+    if unvalidated and not validates:
+        raise ValueError(
+            f"The objective `{unvalidated[0]}` is measured on validation "
+            "data, but `search()` got none. Expected `validation_data=` or "
+            f"`validation_split=`. Received: {sorted(arguments)}"
+        )
+    batch = _first_examples(arguments.get("x"), arguments.get("y"))
+    if batch is None:
+        return
+    try:
+        known = set(model.test_on_batch(*batch, return_dict=True))
+    except Exception:  # The first trial will show it, with its traceback.
+        return
+    if validates:
+        known |= {f"val_{name}" for name in known}
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise ValueError(
+            f"The objective `{missing[0]}` is not among the metrics that "
+            f"the compiled model reports: {sorted(known)}. Expected one of "
+            "them; name the metric in `compile(metrics=[...])`, or change "
+            "`objective`."
+        )
+
+
+def _is_from_keras(callback):
+    return type(callback).__module__.split(".")[0] == "keras"
+
+
+def _first_examples(x, y):
+    if isinstance(x, tf.data.Dataset):
+        for batch in x.take(1):
+            return batch if isinstance(batch, tuple) else (batch,)
+        return None
+    if isinstance(x, keras.utils.PyDataset):
+        return x[0]
+    leaves = tf.nest.flatten((x, y))
+    if not all(
+        isinstance(leaf, np.ndarray) or tf.is_tensor(leaf) or leaf is None
+        for leaf in leaves
+    ):
+        return None
+    if x is None:
+        return None
+
+    def first(leaf):
+        return None if leaf is None else leaf[:_EXAMPLES]
+
+    return tf.nest.map_structure(first, x), tf.nest.map_structure(first, y)

@@ -1,0 +1,678 @@
+"""The search loop.
+
+This is the only file that touches private parts of `keras_tuner.Tuner`: its
+constructor reloads a project before the subclass can say a word, and the
+handling of callbacks and `compile` arguments is not public.
+"""
+
+import inspect
+import itertools
+import math
+import os
+import time
+import traceback
+
+import keras
+import keras_tuner
+import tensorflow as tf
+from keras_tuner.engine import trial as trial_module
+from keras_tuner.engine.tuner import maybe_distribute
+from keras_tuner.errors import (
+    FailedTrialError,
+    FatalError,
+    FatalTypeError,
+    FatalValueError,
+)
+
+from keras_nas import architectures, storage
+from keras_nas.evaluators import Candidate, Training
+from keras_nas.evaluators.best_weights import (
+    BUILD_CONFIG_FILE,
+    WEIGHTS_FILE,
+    without_optimizer,
+)
+from keras_nas.evaluators.results import as_metrics
+from keras_nas.tuners.exploration import explore
+from keras_nas.tuners.fingerprint import (
+    check_fingerprint,
+    describe_objective,
+    write_fingerprint,
+)
+from keras_nas.tuners.objective_check import check_objective
+from keras_nas.tuners.progress import Progress, format_values
+
+
+class Tuner(keras_tuner.Tuner):
+    """Searches a hypermodel: an oracle proposes, an evaluator scores.
+
+    A drop-in for `keras_tuner.Tuner`, which it is a subclass of: the same
+    arguments, methods and project directory. What it adds: mistakes are
+    found before any training and before an existing project is touched,
+    every file is written whole, a search that was killed continues with
+    exactly the trials it would have run, and the way of scoring is
+    exchangeable.
+
+    Use the ready tuners (`RegularizedEvolution`, `RandomSearch`) if an
+    oracle of keras_nas and its defaults will do.
+
+    Args:
+        oracle: `keras_nas.oracles.Oracle`, or any `keras_tuner.Oracle`.
+        hypermodel: A function `build(hp)` that returns a compiled
+            `keras.Model`, or a `keras_tuner.HyperModel`.
+        evaluator: Optional `keras_nas.evaluators.Evaluator`; trains every
+            candidate by default.
+        max_model_size: Optional integer; candidates with more trainable
+            parameters are recorded as failed without being trained.
+        optimizer: Optional optimizer that replaces the compiled one.
+        loss: Optional loss that replaces the compiled one.
+        metrics: Optional metrics that replace the compiled ones.
+        distribution_strategy: Optional `tf.distribute.Strategy`; models are
+            built and trained in its scope.
+        directory: String, the folder for projects, local or `gs://`. The
+            current folder by default.
+        project_name: String, the folder of this search within `directory`.
+        tuner_id: Optional string, the name of this tuner among several that
+            share an oracle through KerasTuner's chief.
+        overwrite: Boolean. If `False`, an existing project is resumed; if
+            `True`, it is deleted, once the arguments have proved good.
+        executions_per_trial: Integer, how often each candidate is trained
+            from a new initialisation.
+
+    Raises:
+        ValueError: If an argument is wrong, the search space is empty, the
+            directory cannot be written to, or the project in it belongs to
+            another search. The message says what was expected.
+        TypeError: If `hypermodel` does not build a compiled Keras 3 model.
+
+    Example:
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> def build(hp):
+    ...     model = keras.Sequential([
+    ...         keras.Input((4,)),
+    ...         keras.layers.Dense(hp.Choice("units", [2, 4, 8])),
+    ...         keras.layers.Dense(1)])
+    ...     model.compile("adam", "mse")
+    ...     return model
+    >>> from keras_nas import oracles
+    >>> tuner = Tuner(
+    ...     oracles.RandomOracle("val_loss", max_trials=2, seed=0), build,
+    ...     directory=tempfile.mkdtemp())
+    >>> x, y = np.ones((32, 4)), np.ones(32)
+    >>> tuner.search(x, y, validation_split=0.5, epochs=1, verbose=0)
+    >>> len(tuner.get_best_models(2))
+    2
+    """
+
+    def __init__(
+        self,
+        oracle,
+        hypermodel=None,
+        evaluator=None,
+        max_model_size=None,
+        optimizer=None,
+        loss=None,
+        metrics=None,
+        distribution_strategy=None,
+        directory=None,
+        project_name=None,
+        logger=None,
+        tuner_id=None,
+        overwrite=False,
+        executions_per_trial=1,
+    ):
+        if not isinstance(oracle, keras_tuner.Oracle):
+            raise ValueError(
+                "Invalid value received for argument `oracle`. Expected an "
+                "oracle, such as `keras_nas.oracles.RandomOracle(...)`. "
+                f"Received: oracle={oracle!r}"
+            )
+        self.evaluator = evaluator or Training(executions_per_trial)
+        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.distribution_strategy = distribution_strategy
+        self.max_model_size = max_model_size
+        self._requested_tuner_id = tuner_id
+        self._is_seeded = not getattr(oracle, "seed_is_random", True)
+        self._spent_s = 0.0
+        self._search_started_s = None
+        self._progress = Progress(verbose=0)
+
+        # Everything that can be wrong is found here, before the directory
+        # is touched.
+        self._overrides_run_trial = type(self).run_trial is not Tuner.run_trial
+        self._first_space = oracle.get_space()
+        if hypermodel is not None or not self._overrides_run_trial:
+            self._first_space = self._explore(hypermodel, oracle)
+        project_dir = os.path.join(
+            str(directory or "."), project_name or "untitled_project"
+        )
+        is_worker = "KERASTUNER_ORACLE_IP" in os.environ
+        if not is_worker:
+            _prepare_directory(
+                project_dir, overwrite, oracle, self._first_space
+            )
+        super().__init__(
+            oracle=oracle,
+            hypermodel=hypermodel,
+            max_model_size=max_model_size,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            distribution_strategy=distribution_strategy,
+            directory=directory,
+            project_name=project_name,
+            logger=logger,
+            tuner_id=tuner_id,
+            overwrite=False,
+            executions_per_trial=executions_per_trial,
+        )
+
+    # What a user calls.
+
+    def search(self, *fit_args, verbose="auto", **fit_kwargs):
+        """Searches; resumes if the project has been searched before.
+
+        Interrupt it with Ctrl-C, or kill it: run the same script again and
+        it goes on with the trial it was in.
+
+        Args:
+            *fit_args: Positional arguments of `model.fit`: the data.
+            verbose: `0` is silent; `1` or `"auto"` prints a line for every
+                trial; `2` also Keras's line for every epoch.
+            **fit_kwargs: Keyword arguments of `model.fit`, such as
+                `validation_data`, `epochs` and `callbacks`.
+
+        Raises:
+            ValueError: If the objective cannot be measured on this data.
+            RuntimeError: If too many trials in a row have failed.
+        """
+        is_told = verbose != "auto"
+        verbose = _check_verbose(verbose)
+        if "KERASTUNER_ORACLE_IP" in os.environ:
+            # KerasTuner's own chief and workers: its loop speaks to them.
+            super().search(*fit_args, verbose=verbose, **fit_kwargs)
+            return
+        self._check_fit(fit_args, fit_kwargs)
+        if not self._overrides_fit() or (is_told and self._takes_verbose()):
+            # Several lines an epoch would drown the lines of the trials.
+            fit_kwargs["verbose"] = 2 if verbose == 2 else 0
+        self._progress = Progress(verbose)
+        self._search_started_s = time.monotonic()
+        write_fingerprint(self.project_dir, self.oracle, self._first_space)
+        self.save()
+        self._announce()
+        try:
+            self.on_search_begin()
+            while True:
+                self.pre_create_trial()
+                trial = self.oracle.create_trial(self.tuner_id)
+                if trial.status == trial_module.TrialStatus.STOPPED:
+                    break
+                if trial.status == trial_module.TrialStatus.IDLE:
+                    continue
+                self._run(trial, fit_args, fit_kwargs)
+            self.on_search_end()
+        except KeyboardInterrupt:
+            self._progress.note(
+                f"Interrupted. {len(self.oracle.end_order)} finished trials "
+                f"are in {self.project_dir}; run the same script to go on."
+            )
+            raise
+        finally:
+            self._stop_clock()
+            self.save()
+        self._conclude()
+
+    def run_trial(self, trial, *fit_args, **fit_kwargs):
+        """Scores one trial; override it as in KerasTuner, or not at all.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial` with the values to score.
+            *fit_args: Positional arguments of `search()`.
+            **fit_kwargs: Keyword arguments of `search()`.
+
+        Returns:
+            Dict of metrics, or what `HyperModel.fit` may return.
+        """
+        return self.evaluator.evaluate(
+            self._candidate(trial, fit_args, fit_kwargs)
+        )
+
+    def get_best_models(self, num_models=1):
+        """Returns the best models, with the weights of their best epochs.
+
+        Args:
+            num_models: Integer, how many.
+
+        Returns:
+            List of compiled `keras.Model`, best first; fewer than asked for
+            if fewer trials have succeeded.
+
+        Raises:
+            RuntimeError: If no trial has succeeded yet.
+        """
+        trials = self.oracle.get_best_trials(num_models)
+        done = trial_module.TrialStatus.COMPLETED
+        trials = [trial for trial in trials if trial.status == done]
+        if not trials:
+            raise RuntimeError(
+                f"There is no model yet: none of the "
+                f"{len(self.oracle.trials)} trials in {self.project_dir} has "
+                "succeeded. Call `search()` first; `results_summary()` shows "
+                "why trials failed."
+            )
+        return [self.load_model(trial) for trial in trials]
+
+    def load_model(self, trial):
+        """Builds the model of a finished trial and loads its weights."""
+        model = self._build(trial.hyperparameters)
+        folder = self.get_trial_dir(trial.trial_id)
+        weights = os.path.join(folder, WEIGHTS_FILE)
+        if not storage.exists(weights):
+            raise RuntimeError(
+                f"Trial {trial.trial_id} has no weights: '{weights}' does "
+                "not exist. Train the architecture anew with "
+                "`tuner.hypermodel.build(trial.hyperparameters)`."
+            )
+        with maybe_distribute(self.distribution_strategy):
+            if not model.built:
+                config = os.path.join(folder, BUILD_CONFIG_FILE)
+                model.build_from_config(storage.read_json(config))
+            with without_optimizer(model):
+                model.load_weights(weights)
+        return model
+
+    def results_summary(self, num_trials=10):
+        """Prints the best trials, and the reasons of those that failed.
+
+        Args:
+            num_trials: Integer, how many of each.
+        """
+        print(f"Results in {self.project_dir}")
+        print(f"Objective: {describe_objective(self.oracle.objective)}")
+        best = self.oracle.get_best_trials(num_trials)
+        for rank, trial in enumerate(best, start=1):
+            score = "-" if trial.score is None else f"{trial.score:.6g}"
+            values = format_values(trial.hyperparameters.values)
+            print(f"{rank:3d}. trial {trial.trial_id} | {score} | {values}")
+        failed = [
+            trial
+            for trial in self.oracle.trials.values()
+            if trial.status == trial_module.TrialStatus.FAILED
+        ]
+        if failed:
+            print(f"{len(failed)} failed:")
+        for trial in failed[:num_trials]:
+            print(f"     trial {trial.trial_id} | {_reason(trial)}")
+
+    # KerasTuner's storage, made whole.
+
+    def get_state(self):
+        """Returns what the tuner itself has to remember."""
+        return super().get_state() | {"spent_s": self._elapsed_s()}
+
+    def set_state(self, state):
+        """Restores what `get_state` returned."""
+        self._spent_s = state.get("spent_s", 0.0)
+
+    def save(self):
+        """Writes the state of the tuner and its oracle to the project."""
+        if not self._is_worker():
+            self.oracle.save()
+        storage.write_json(self._get_tuner_fname(), self.get_state())
+
+    def reload(self):
+        """Reads the state of the tuner and its oracle from the project."""
+        if not self._is_worker():
+            self.oracle.reload()
+        if storage.exists(self._get_tuner_fname()):
+            self.set_state(storage.read_json(self._get_tuner_fname()))
+
+    def _populate_initial_space(self):
+        # Called by KerasTuner's constructor if there is no file of this
+        # tuner. The space is explored already; but another tuner may have
+        # left a project.
+        if storage.exists(os.path.join(self.project_dir, "oracle.json")):
+            self.reload()
+
+    def _get_tuner_fname(self):
+        # KerasTuner sets `tuner_id` only after it has looked for the file.
+        name = self._requested_tuner_id or self.tuner_id
+        return os.path.join(self.project_dir, f"{name}.json")
+
+    # Before a search.
+
+    def _explore(self, hypermodel, oracle):
+        if isinstance(hypermodel, keras_tuner.HyperModel):
+            build = hypermodel.build
+            declare = hypermodel.declare_hyperparameters
+        elif callable(hypermodel):
+            build, declare = hypermodel, None
+        else:
+            raise FatalValueError(
+                "Invalid value received for argument `hypermodel`. Expected "
+                "a function `build(hp)` that returns a compiled model, or a "
+                f"`keras_tuner.HyperModel`. Received: hypermodel={hypermodel!r}"
+            )
+        self.hypermodel = hypermodel
+        space = oracle.get_space()
+        if declare is not None:
+            declare(space)
+
+        def build_checked(hp):
+            with maybe_distribute(self.distribution_strategy):
+                model = build(hp)
+                _check_model(model)
+                self._override_compile_args(model)
+            return model
+
+        space, model = explore(build_checked, space)
+        if self._overrides_fit() or self._overrides_run_trial:
+            # They may compile the model, or ask for hyperparameters.
+            oracle.update_space(space)
+            return space
+        if not getattr(model, "compiled", False):
+            raise FatalTypeError(
+                "Expected `build(hp)` to return a compiled model. Received a "
+                f"model that is not compiled: {model.name}. Call "
+                "`model.compile(optimizer, loss, metrics=[...])` before "
+                "returning it."
+            )
+        if not architectures.has_choice(space):
+            raise FatalValueError(
+                "The search space is empty: `build(hp)` asked for no "
+                "hyperparameter with two or more values. Expected calls such "
+                'as `hp.Choice("units", [16, 32])`. Received: '
+                f"{[hp.name for hp in space.space]}"
+            )
+        oracle.update_space(space)
+        return space
+
+    def _overrides_fit(self):
+        if self._overrides_run_trial:
+            return True
+        if not isinstance(self.hypermodel, keras_tuner.HyperModel):
+            return False
+        fit = getattr(self.hypermodel.fit, "__func__", self.hypermodel.fit)
+        return fit is not keras_tuner.HyperModel.fit
+
+    def _takes_verbose(self):
+        if self._overrides_run_trial:
+            function = self.run_trial
+        else:
+            function = self.hypermodel.fit
+        parameters = inspect.signature(function).parameters
+        return "verbose" in parameters or any(
+            parameter.kind == parameter.VAR_KEYWORD
+            for parameter in parameters.values()
+        )
+
+    def _check_fit(self, fit_args, fit_kwargs):
+        if self._overrides_fit() or not isinstance(self.evaluator, Training):
+            return
+        hp = self._first_space.copy()
+        with maybe_distribute(self.distribution_strategy):
+            check_objective(
+                self._build(hp), self.oracle.objective, fit_args, fit_kwargs
+            )
+
+    # During a search.
+
+    def _run(self, trial, fit_args, fit_kwargs):
+        number = self.oracle.start_order.index(trial.trial_id) + 1
+        of = f"/{self.oracle.max_trials}" if self.oracle.max_trials else ""
+        values = dict(trial.hyperparameters.values)
+        self._progress.begin_trial(f"trial {number}{of}", values)
+        self.on_trial_begin(trial)
+        try:
+            self._evaluate(trial, fit_args, fit_kwargs)
+            trial.status = trial_module.TrialStatus.COMPLETED
+        except FatalError:
+            raise
+        except Exception as error:
+            # KerasTuner's word for "do not try this one again".
+            trial.status = (
+                trial_module.TrialStatus.FAILED
+                if isinstance(error, FailedTrialError)
+                else trial_module.TrialStatus.INVALID
+            )
+            trial.message = traceback.format_exc()
+        try:
+            self.on_trial_end(trial)
+        finally:
+            self._report(self.oracle.get_trial(trial.trial_id))
+
+    def _evaluate(self, trial, fit_args, fit_kwargs):
+        result = self.run_trial(trial, *fit_args, **fit_kwargs)
+        record = self.oracle.get_trial(trial.trial_id)
+        objective = self.oracle.objective
+        if result is None and record.metrics.exists(objective.name):
+            return  # An overridden `run_trial` that reports by itself.
+        metrics = as_metrics(result, objective)
+        self.oracle.update_trial(
+            trial.trial_id, metrics, step=int(metrics.get("best_epoch", 0))
+        )
+
+    def _candidate(self, trial, fit_args, fit_kwargs):
+        hp = trial.hyperparameters
+        fit_kwargs = dict(fit_kwargs)
+        user_callbacks = fit_kwargs.pop("callbacks", None) or []
+        runs = itertools.count()
+
+        def build():
+            keras.utils.clear_session()
+            self._set_random_seed(trial, next(runs))
+            model = self._build(hp)
+            self._check_size(model)
+            return model
+
+        def fit(model, callbacks):
+            return self.hypermodel.fit(
+                hp, model, *fit_args, callbacks=callbacks, **fit_kwargs
+            )
+
+        def callbacks(execution):
+            copies = self._deepcopy_callbacks(list(user_callbacks))
+            if any(
+                isinstance(copy, keras.callbacks.TensorBoard) for copy in copies
+            ):
+                self._configure_tensorboard_dir(copies, trial, execution)
+            return [
+                *copies,
+                *self._hooks(trial),
+                self._progress.callback(),
+            ]
+
+        return Candidate(
+            hyperparameters=hp,
+            objective=self.oracle.objective,
+            directory=self.get_trial_dir(trial.trial_id),
+            build=build,
+            fit=fit,
+            callbacks=callbacks,
+        )
+
+    def _build(self, hp):
+        with maybe_distribute(self.distribution_strategy):
+            model = self.hypermodel.build(hp)
+            _check_model(model)
+            self._override_compile_args(model)
+        return model
+
+    def _override_compile_args(self, model):
+        if getattr(model, "compiled", False):
+            super()._override_compile_args(model)
+        elif self.optimizer and self.loss:
+            # KerasTuner reads off the model what is not to be replaced.
+            model.optimizer = model.loss = None
+            super()._override_compile_args(model)
+
+    def _check_size(self, model):
+        if not self.max_model_size or not model.built:
+            return
+        size = sum(math.prod(w.shape) for w in model.trainable_weights)
+        if size > self.max_model_size:
+            raise FailedTrialError(
+                f"The model has {size:,} trainable parameters, more than "
+                f"`max_model_size={self.max_model_size:,}`."
+            )
+
+    def _set_random_seed(self, trial, run):
+        # Only a search with a seed of its own may touch the random state
+        # of the user's process. Seeded by trial, a training gives the same
+        # result whether or not the process was restarted before it.
+        if self._is_seeded:
+            number = self.oracle.start_order.index(trial.trial_id)
+            seed = (self.oracle.seed, number, run)
+            keras.utils.set_random_seed(hash(seed) % 2**31)
+
+    def _hooks(self, trial):
+        """Callbacks for the `on_..._begin/end` methods a subclass overrides.
+
+        A hook that does nothing would still be called for every batch.
+        """
+        hooks = {
+            hook: method
+            for hook, method in (
+                ("on_epoch_begin", self.on_epoch_begin),
+                ("on_epoch_end", self.on_epoch_end),
+                ("on_batch_begin", self.on_batch_begin),
+                ("on_batch_end", self.on_batch_end),
+            )
+            if getattr(type(self), hook) is not getattr(Tuner, hook)
+        }
+        return [_TunerHook(trial, name, m) for name, m in hooks.items()]
+
+    # What is shown.
+
+    def _announce(self):
+        size = architectures.size(self._first_space)
+        count = f"{size:,}" if size < 10**9 else f"{float(size):.2g}"
+        if size == float("inf"):
+            count = "infinitely many"
+        done = len(self.oracle.end_order)
+        limit = self.oracle.max_trials or "unlimited"
+        resumed = f", {done} of them finished before" if done else ""
+        self._progress.note(
+            f"{type(self).__name__}: {len(self._first_space.space)} "
+            f"hyperparameters, {count} architectures, objective "
+            f"{describe_objective(self.oracle.objective)}, {limit} trials"
+            f"{resumed}, in {self.project_dir}"
+        )
+
+    def _report(self, trial):
+        best = self.oracle.get_best_trials(1)
+        done = len(self.oracle.end_order)
+        spent_s = self._elapsed_s()
+        left_s = None
+        if self.oracle.max_trials and done:
+            remaining = max(0, self.oracle.max_trials - done)
+            left_s = spent_s / done * remaining
+        name = self.oracle.objective.name
+        if trial.score is None:
+            outcome = f"{trial.status}: {_reason(trial)}"
+        else:
+            outcome = f"{name} {trial.score:.5g}"
+        self._progress.end_trial(
+            outcome=outcome,
+            best=(
+                f"{best[0].score:.5g} (trial "
+                f"{self.oracle.start_order.index(best[0].trial_id) + 1})"
+                if best and best[0].score is not None
+                else "none"
+            ),
+            spent_s=spent_s,
+            left_s=left_s,
+            values=trial.hyperparameters.values,
+        )
+
+    def _conclude(self):
+        trials = self.oracle.trials.values()
+        done = sum(t.status == "COMPLETED" for t in trials)
+        failed = sum(t.status == "FAILED" for t in trials)
+        self._progress.note(
+            f"Search finished: {done} trials completed, {failed} failed, "
+            f"in {self.project_dir}"
+        )
+
+    def _elapsed_s(self):
+        if self._search_started_s is None:
+            return self._spent_s
+        return self._spent_s + time.monotonic() - self._search_started_s
+
+    def _stop_clock(self):
+        self._spent_s = self._elapsed_s()
+        self._search_started_s = None
+
+
+class _TunerHook(keras.callbacks.Callback):
+    """Calls one overridden `Tuner.on_...` method."""
+
+    def __init__(self, trial, name, method):
+        super().__init__()
+
+        def hook(index, logs=None):
+            method(trial, self.model, index, logs=logs)
+
+        setattr(self, name, hook)
+
+
+def _check_model(model):
+    if isinstance(model, keras.Model):
+        return
+    hint = "Did you forget `return model`?"
+    if type(model).__module__.split(".")[0] == "tf_keras":
+        hint = "It is a Keras 2 model: build it with `import keras`."
+    raise FatalTypeError(
+        "Expected `build(hp)` to return a compiled `keras.Model`. Received: "
+        f"{model!r} (of type {type(model).__name__}). {hint}"
+    )
+
+
+def _check_verbose(verbose):
+    if verbose == "auto":
+        return 1
+    if verbose not in (0, 1, 2):
+        raise ValueError(
+            "Invalid value received for argument `verbose`. Expected 0, 1, "
+            f'2 or "auto". Received: verbose={verbose!r}'
+        )
+    return int(verbose)
+
+
+def _prepare_directory(project_dir, overwrite, oracle, space):
+    """Checks the project's folder; empties it if it is to be overwritten."""
+    gfile = tf.io.gfile
+    if storage.exists(os.path.join(project_dir, "oracle.json")):
+        if not overwrite:
+            check_fingerprint(project_dir, oracle, space)
+            return
+        gfile.rmtree(project_dir)
+    elif overwrite and gfile.isdir(project_dir) and gfile.listdir(project_dir):
+        if not gfile.glob(os.path.join(project_dir, "tuner*.json")):
+            raise ValueError(
+                f"Will not overwrite '{project_dir}': it holds files, but no "
+                "search. Expected a new folder, or one made by a tuner. "
+                "Choose another `project_name`, or empty it yourself."
+            )
+        gfile.rmtree(project_dir)
+    try:
+        gfile.makedirs(project_dir)
+        probe = os.path.join(project_dir, ".writable")
+        storage.write_json(probe, {})
+        gfile.remove(probe)
+    except (OSError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"Cannot write to '{project_dir}': {error}. Expected a folder "
+            "that can be written to; choose another `directory`."
+        ) from error
+
+
+def _reason(trial):
+    """The line of a traceback that names the error: what went wrong."""
+    lines = (trial.message or "no reason given").strip().splitlines()
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    below = lines[frames[-1] + 1 :] if frames else lines
+    # Below the code comes the error; more lines of its message may follow.
+    return next((line for line in below if line[:1].strip()), lines[-1])

@@ -1,0 +1,299 @@
+import os
+import tempfile
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_nas import export
+
+
+def assert_same_outputs(tflite_model, model, x):
+    export.verify(tflite_model, model, x).raise_if_failed()
+
+
+# What is in the file.
+
+
+def test_file_has_batch_norm_folded_and_no_variables(classifier_files):
+    assert classifier_files[None].operations == (
+        "CONV_2D",
+        "CONV_2D",
+        "MEAN",
+        "FULLY_CONNECTED",
+        "SOFTMAX",
+    )
+
+
+def test_quantized_files_shrink_with_their_weights(
+    classifier, classifier_files
+):
+    float32 = classifier_files[None]
+    # Batch normalization becomes part of the convolution before it.
+    weights = 3 * 3 * 32 + 32 + 3 * 3 * 32 * 64 + 64 + 64 * 4 + 4
+    assert 0 < float32.size_bytes - 4 * weights < 4000
+    assert classifier_files["float16"].size_bytes / float32.size_bytes > 0.5
+    assert classifier_files["float16"].size_bytes / float32.size_bytes < 0.55
+    for quantize in ("dynamic", "int8", "int8_io"):
+        ratio = classifier_files[quantize].size_bytes / float32.size_bytes
+        assert 0.25 < ratio < 0.35
+
+
+@pytest.mark.parametrize(
+    "quantize", [None, "float16", "dynamic", "int8", "int8_io"]
+)
+def test_quantization_shows_in_the_tensors(
+    classifier, classifier_files, images, quantize
+):
+    tflite_model = classifier_files[quantize]
+    assert tflite_model.quantization == quantize
+    dtype = "int8" if quantize == "int8_io" else "float32"
+    assert tflite_model.inputs[0].dtype == dtype
+    assert tflite_model.outputs[0].dtype == dtype
+    is_integer = quantize in ("int8", "int8_io")
+    assert (tflite_model.float_operations == ()) == is_integer
+    assert_same_outputs(tflite_model, classifier, images)
+
+
+def test_operation_without_int8_kernel_is_warned_of():
+    inputs = keras.Input((4,), name="x")
+    outputs = keras.ops.sin(keras.layers.Dense(8)(inputs))
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    with pytest.warns(UserWarning, match="floating point.*SIN"):
+        tflite_model = export.to_tflite(model, "int8", x)
+    assert tflite_model.float_operations == ("SIN",)
+    assert_same_outputs(tflite_model, model, x)
+
+
+# Kinds of models.
+
+
+def test_sequential_model_without_names():
+    model = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(3, name="dense_out")]
+    )
+    model.build((None, 2, 2))
+    tflite_model = export.to_tflite(model)
+    # Not the number that Keras counts through the process.
+    assert tflite_model.inputs[0].name == "input"
+    assert_same_outputs(tflite_model, model, np.ones((3, 2, 2)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs):
+        x = self.dense(inputs["left"] - inputs["right"])
+        return {"z": x, "a": keras.ops.relu(x)}
+
+
+def test_subclassed_model_with_dicts():
+    model = Subclassed()
+    x = {
+        "right": np.random.default_rng(0).random((7, 4), "float32"),
+        "left": np.random.default_rng(1).random((7, 4), "float32"),
+    }
+    model(x)
+    tflite_model = export.to_tflite(model)
+    assert {d.name for d in tflite_model.inputs} == {"left", "right"}
+    assert {d.name for d in tflite_model.outputs} == {"z", "a"}
+    assert_same_outputs(tflite_model, model, x)
+
+
+class Scale(keras.layers.Layer):
+    """A layer that nobody could load without this file."""
+
+    def build(self, _):
+        self.scale = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+def test_functional_model_with_dicts_custom_layers_and_odd_names():
+    inputs = {
+        name: keras.Input((2,), name=name) for name in ("class", "my input:0")
+    }
+    total = inputs["class"] + 2 * inputs["my input:0"]
+    model = keras.Model(inputs, {"1st": Scale()(total)})
+    tflite_model = export.to_tflite(model)
+    names = [d.name for d in tflite_model.inputs]
+    assert names == ["tensor_class", "my_input_0"]
+    assert [d.name for d in tflite_model.outputs] == ["tensor_1st"]
+    outputs = tflite_model.predict(
+        {"tensor_class": np.ones((1, 2)), "my_input_0": np.ones((1, 2))}
+    )
+    np.testing.assert_allclose(outputs, [[3.0, 3.0]])
+
+
+def test_lambda_and_nested_models():
+    inner = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)]
+    )
+    inputs = keras.Input((4,), name="x")
+    outputs = keras.layers.Lambda(lambda x: x + 1)(inner(inputs))
+    model = keras.Model(inputs, outputs)
+    assert_same_outputs(export.to_tflite(model), model, np.ones((3, 4)))
+
+
+def test_mixed_precision_model_becomes_float32():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        inputs = keras.Input((8, 6), name="x")
+        x = keras.layers.MultiHeadAttention(2, 3)(inputs, inputs)
+        x = keras.layers.LayerNormalization()(x)
+        x = keras.layers.Flatten()(x)
+        model = keras.Model(inputs, keras.layers.Dense(3)(x))
+    finally:
+        keras.config.set_dtype_policy(before)
+    x = np.random.default_rng(0).normal(size=(5, 8, 6))
+    tflite_model = export.to_tflite(model)
+    assert tflite_model.inputs[0].dtype == "float32"
+    assert tflite_model.outputs[0].dtype == "float32"
+    assert "CAST" not in tflite_model.operations
+    assert_same_outputs(tflite_model, model, x)
+    # The user's model is as it was.
+    assert {layer.dtype_policy.name for layer in model.layers[1:]} == {
+        "mixed_float16"
+    }
+    assert model(x).dtype == "float16"
+
+
+@pytest.mark.parametrize("layer", [keras.layers.LSTM, keras.layers.GRU])
+def test_recurrent_model(layer):
+    inputs = keras.Input((5, 3), name="x")
+    model = keras.Model(inputs, layer(4)(inputs))
+    x = np.random.default_rng(0).normal(size=(6, 5, 3))
+    assert_same_outputs(export.to_tflite(model), model, x)
+
+
+# What cannot be converted.
+
+
+class Svd(keras.layers.Layer):
+    def call(self, x):
+        return tf.linalg.svd(x, compute_uv=False)
+
+    def compute_output_shape(self, shape):
+        return shape[:-1]
+
+
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_operations_that_tflite_lacks_are_named(quantize):
+    inputs = keras.Input((4, 4), name="x")
+    x = keras.ops.erf(Svd()(inputs))
+    model = keras.Model(inputs, x, name="decomposition")
+    with pytest.raises(export.ConversionError, match="Erf, Svd") as error:
+        export.to_tflite(model, quantize, np.zeros((3, 4, 4)))
+    assert error.value.operations == ("Erf", "Svd")
+    assert "decomposition" in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    return np.random.default_rng(0).normal(size=(6, 5, 3))
+
+
+def lstm_model(**options):
+    inputs = keras.Input((5, 3), name="x")
+    return keras.Model(
+        inputs, keras.layers.LSTM(4, name="y", **options)(inputs)
+    )
+
+
+# These three stand together, since the converter has to start again once.
+
+
+def test_crash_of_the_converter_is_an_error(sequences, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(export.ConversionError, match="SIGSEGV") as error:
+        export.to_tflite(lstm_model(), "int8", sequences)
+    assert "unroll=True" in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_converter_that_takes_too_long_is_stopped(
+    weighted_sum, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(export.ConversionError, match="timeout_s=0.001"):
+        export.to_tflite(weighted_sum, timeout_s=0.001)
+    assert os.listdir(tmp_path) == []
+
+
+def test_unrolled_recurrent_model_in_int8_after_a_crash(sequences):
+    model = lstm_model()
+    unrolled = lstm_model(unroll=True)
+    unrolled.set_weights(model.get_weights())
+    tflite_model = export.to_tflite(unrolled, "int8", sequences)
+    assert_same_outputs(tflite_model, model, sequences)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((None, None, 3), "float32", "'x'.*open size.*None, None, None, 3"),
+        ((2,), "string", "'x'.*'string'.*preprocessing"),
+        ((2,), "complex64", "'x'.*'complex64'"),
+    ],
+)
+def test_inputs_that_tflite_cannot_have(shape, dtype, message):
+    inputs = keras.Input(shape, dtype=dtype, name="x")
+    model = keras.Model(inputs, keras.layers.Identity()(inputs))
+    with pytest.raises(ValueError, match=message):
+        export.to_tflite(model)
+
+
+class TwoArguments(keras.Model):
+    def call(self, left, right):
+        return left + right
+
+
+def test_models_whose_inputs_are_unknown():
+    with pytest.raises(ValueError, match="must be built"):
+        export.to_tflite(keras.Sequential([keras.layers.Dense(3)]))
+    model = TwoArguments()
+    model(np.ones((1, 2)), np.ones((1, 2)))
+    with pytest.raises(ValueError, match="several arguments"):
+        export.to_tflite(model)
+
+
+class BatchOfFour(keras.layers.Layer):
+    def call(self, x):
+        return keras.ops.reshape(x, (4, 3))
+
+
+def test_model_of_another_batch_size():
+    inputs = keras.Input(batch_shape=(4, 3), name="x")
+    model = keras.Model(inputs, BatchOfFour()(inputs))
+    with pytest.raises(ValueError, match="batch size 1"):
+        export.to_tflite(model)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": None}, "`model`.*None"),
+        ({"model": "model.keras"}, "`model`.*'model.keras'"),
+        ({"quantize": "int4"}, "`quantize`.*'int8'.*'int4'"),
+        ({"quantize": True}, "`quantize`"),
+        ({"timeout_s": 0}, "`timeout_s`.*0"),
+        ({"timeout_s": "long"}, "`timeout_s`"),
+    ],
+)
+def test_invalid_arguments(weighted_sum, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        export.to_tflite(**{"model": weighted_sum, **arguments})
+
+
+def test_conversion_is_quiet(weighted_sum, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        export.to_tflite(weighted_sum)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,32 @@
+import keras
+
+from keras_nas import export
+
+
+def test_memory_of_dead_tensors_is_used_again():
+    # Twelve tensors of 16 KB each, but only two are needed at a time.
+    x = inputs = keras.Input((64, 64, 1))
+    for _ in range(12):
+        x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    tflite_model = export.to_tflite(keras.Model(inputs, x))
+    tensor_bytes = 64 * 64 * 4
+    peak = export.measure_peak_memory(tflite_model)
+    assert 2 * tensor_bytes <= peak <= 4 * tensor_bytes
+
+
+def test_int8_needs_a_quarter(classifier_files):
+    # The largest two tensors that are needed together are 8 x 8 x 32 and
+    # 3 x 3 x 64 values, beside at most the input and the 3 x 3 patches of
+    # 3 x 3 x 32 values that the second convolution unrolls.
+    at_least = 8 * 8 * 32 + 3 * 3 * 64
+    at_most = at_least + 8 * 8 + 9 * 3 * 3 * 32
+    float32 = export.measure_peak_memory(classifier_files[None])
+    int8 = export.measure_peak_memory(classifier_files["int8_io"])
+    assert 4 * at_least <= float32 <= 4 * at_most + 256
+    assert at_least <= int8 <= at_most + 256
+
+
+def test_float16_weights_do_not_count(classifier_files):
+    assert export.measure_peak_memory(
+        classifier_files["float16"]
+    ) == export.measure_peak_memory(classifier_files[None])
