@@ -464,6 +464,16 @@ def _is_active(hp, values):
     )
 
 
+def _owners(values, ordered):
+    """Whose each value is: of several with one name, the first active one."""
+    owners = {}
+    for hp in ordered:
+        known = hp.name in values and hp.name not in owners
+        if known and _is_active(hp, values):
+            owners[hp.name] = hp
+    return owners
+
+
 def _draw(hp, rng):
     if isinstance(hp, hp_types.Fixed):
         return hp.value

@@ -126,9 +126,9 @@ class Oracle(keras_tuner.Oracle):
                 use.
 
         Returns:
-            Dict of the active hyperparameter values; one that was tried
-            before is replaced by a random new one. `None` leaves the
-            proposal to chance.
+            Dict of the active hyperparameter values; those that it lacks are
+            drawn. One that was tried before is replaced by a random new one.
+            `None` leaves the proposal to chance.
         """
         raise NotImplementedError
 
@@ -189,6 +189,12 @@ class Oracle(keras_tuner.Oracle):
         # the earlier ones need not be replayed on a resume.
         rng = np.random.default_rng([self.seed, len(self.start_order)])
         values = self.propose(rng)
+        if values is not None:
+            # Draws what the proposal leaves open, as KerasTuner would
+            # without a seed.
+            values = architectures.crossover(
+                values, values, self.hyperparameters, rng
+            )
         if values is None or self.is_seen(values):
             values = self.random_values(rng)
         if values is None:
