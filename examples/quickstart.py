@@ -48,7 +48,8 @@ def main(_):
         build, objective="val_accuracy", max_trials=16, seed=SEED.value,
         directory=OUTPUT.value, project_name="search",
     )  # fmt: skip
-    tuner.search(x_train, y_train, validation_data=(x_val, y_val), epochs=12)
+    data = {"x": x_train, "y": y_train, "validation_data": (x_val, y_val)}
+    tuner.search(**data, epochs=12, batch_size=64)
     best = tuner.get_best_models()[0]  # The best on the validation data.
 
     models = {"best.keras": best}

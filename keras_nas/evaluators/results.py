@@ -14,7 +14,7 @@ def as_metrics(result, objective):
 
     Args:
         result: A `keras.callbacks.History`, a dict of metrics, a float (the
-            objective), or a list of these, of which the mean is taken.
+            objective), or a list of these: the mean of what all of them have.
         objective: `keras_tuner.Objective`.
 
     Returns:
@@ -38,6 +38,7 @@ def as_metrics(result, objective):
         return {
             name: float(np.mean([run[name] for run in runs]))
             for name in runs[0]
+            if all(name in run for run in runs)
         }
     if isinstance(result, keras.callbacks.History):
         return _best_epoch(result.history, objective)

@@ -1,7 +1,5 @@
 """Performance estimation by training: the exact, expensive way."""
 
-import numpy as np
-
 from keras_nas.evaluators.best_weights import BestWeights
 from keras_nas.evaluators.evaluator import Evaluator
 from keras_nas.evaluators.results import as_metrics
@@ -46,8 +44,4 @@ class Training(Evaluator):
             result = candidate.fit(model, callbacks)
             runs.append(as_metrics(result, candidate.objective))
         best.save(candidate.directory)
-        return {
-            name: float(np.mean([run[name] for run in runs]))
-            for name in runs[0]
-            if all(name in run for run in runs)
-        }
+        return as_metrics(runs, candidate.objective)

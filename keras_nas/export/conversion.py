@@ -1,13 +1,13 @@
 """Conversion of Keras models to TFLite files."""
 
 import contextlib
-import logging
 import os
 import re
 import tempfile
 import warnings
 
 import numpy as np
+from absl import logging as absl_logging
 
 from keras_nas.export.conversion_error import ConversionError
 from keras_nas.export.converter_process import (
@@ -155,19 +155,21 @@ def _save(traced, function, folder):
     module = tf.Module()
     module.variables_of_model = [v.value for v in function.model.variables]
     module.function = traced
-    with _quiet(tf.get_logger()), _quiet(logging.getLogger("absl")):
+    with _quiet(tf.get_logger()):
         tf.saved_model.save(module, folder, signatures=traced)
 
 
 @contextlib.contextmanager
 def _quiet(logger):
     """Silences the news of a SavedModel that the user never asked for."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    level, verbosity = logger.level, absl_logging.get_verbosity()
+    logger.setLevel("WARNING")
+    absl_logging.set_verbosity(absl_logging.WARNING)
     try:
         yield
     finally:
         logger.setLevel(level)
+        absl_logging.set_verbosity(verbosity)
 
 
 def _check_operations(tflite_model, model, quantize):

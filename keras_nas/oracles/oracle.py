@@ -376,6 +376,8 @@ class Oracle(keras_tuner.Oracle):
                 "high or the loss divides by zero."
             )
             trial.score = None
+        else:
+            trial.score = float(trial.score)  # KerasTuner's is NumPy's.
 
     def _remember(self, trial):
         hyperparameters = trial.hyperparameters

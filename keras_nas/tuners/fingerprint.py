@@ -83,15 +83,19 @@ def check_fingerprint(project_dir, oracle, space):
     if changes:
         listing = "".join(f"\n  - {change}" for change in changes)
         raise ValueError(
-            f"The project in '{project_dir}' belongs to another search: "
+            f"The project in '{project_dir}' belongs to another search:"
             f"{listing}\n{_remedy()} Nothing in the directory was changed."
         )
 
 
 def write_fingerprint(project_dir, oracle, space):
-    """Writes the fingerprint of a new project; an existing one stays."""
+    """Writes the fingerprint of a new project; an existing one stays.
+
+    A project without a state was killed before it began: it starts anew.
+    """
     path = os.path.join(project_dir, FILE)
-    if not storage.exists(path):
+    has_begun = storage.exists(os.path.join(project_dir, "oracle.json"))
+    if not (has_begun and storage.exists(path)):
         storage.write_json(path, fingerprint(oracle, space))
 
 

@@ -33,6 +33,7 @@ from keras_nas.evaluators.best_weights import (
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.tuners.exploration import explore
+from keras_nas.tuners.fingerprint import FILE as FINGERPRINT_FILE
 from keras_nas.tuners.fingerprint import (
     check_fingerprint,
     describe_objective,
@@ -198,6 +199,7 @@ class Tuner(keras_tuner.Tuner):
             # Several lines an epoch would drown the lines of the trials.
             fit_kwargs["verbose"] = 2 if verbose == 2 else 0
         self._progress = Progress(verbose)
+        self.oracle.verbose = 0  # KerasTuner's would print tables as well.
         self._search_started_s = time.monotonic()
         write_fingerprint(self.project_dir, self.oracle, self._first_space)
         self.save()
@@ -650,7 +652,8 @@ def _prepare_directory(project_dir, overwrite, oracle, space):
             return
         gfile.rmtree(project_dir)
     elif overwrite and gfile.isdir(project_dir) and gfile.listdir(project_dir):
-        if not gfile.glob(os.path.join(project_dir, "tuner*.json")):
+        names = ("tuner*.json", FINGERPRINT_FILE)
+        if not gfile.glob([os.path.join(project_dir, name) for name in names]):
             raise ValueError(
                 f"Will not overwrite '{project_dir}': it holds files, but no "
                 "search. Expected a new folder, or one made by a tuner. "

@@ -404,6 +404,20 @@ def test_discovered_hyperparameters_survive_a_resume(create, tmp_path):
     ]
 
 
+def test_what_a_lost_write_discovered_is_discovered_on_the_resume(
+    create, tmp_path
+):
+    project = Project(tmp_path)
+    oracle = project.open(create(small_space()))
+    trial = oracle.create_trial("tuner0")
+    trial.hyperparameters.Int("late", 1, 50)
+    project.losing_last_write(lambda: finish_with_any_loss(oracle, trial))
+    resumed = project.open(create(small_space()))
+    assert "late" in {hp.name for hp in resumed.get_space().space}
+    proposals = search(resumed, trials=8)
+    assert len({values["late"] for values in proposals}) > 1
+
+
 def test_a_retry_is_still_waiting_after_a_resume(create, tmp_path):
     project = Project(tmp_path)
     arguments = {"max_retries_per_trial": 1}
@@ -508,6 +522,7 @@ def test_a_score_that_is_not_finite_fails_the_trial_with_a_reason(
     bad = oracle.create_trial("tuner0")
     finish(oracle, bad, score)
     assert oracle.trials[bad.trial_id].status == "FAILED"
+    assert oracle.trials[bad.trial_id].score is None
     assert f"`reward` is {score}" in oracle.trials[bad.trial_id].message
     best = oracle.get_best_trials(10)
     assert [trial.trial_id for trial in best] == [good.trial_id]

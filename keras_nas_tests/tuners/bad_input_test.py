@@ -306,6 +306,14 @@ def test_a_folder_that_is_no_project_is_not_overwritten(tmp_path):
     assert snapshot(folder) == before
 
 
+def test_a_project_that_was_killed_at_its_start_can_be_overwritten(project):
+    for name in ("oracle.json", "tuner0.json"):
+        (project / name).unlink()
+    tuner = make(project, overwrite=True, seed=2)
+    assert list(project.iterdir()) == []
+    assert tuner.oracle.trials == {}
+
+
 # Damaged files.
 
 

@@ -45,9 +45,17 @@ def test_the_same_search_passes(tmp_path):
 
 def test_an_existing_fingerprint_is_not_replaced(tmp_path):
     write_fingerprint(str(tmp_path), oracle(), space())
+    (tmp_path / "oracle.json").write_text("{}")
     write_fingerprint(str(tmp_path), oracle(seed=4), space())
     stored = json.loads((tmp_path / "keras_nas.json").read_text())
     assert stored["seed"] == 3
+
+
+def test_the_fingerprint_of_a_search_that_never_began_is_replaced(tmp_path):
+    write_fingerprint(str(tmp_path), oracle(), space())
+    write_fingerprint(str(tmp_path), oracle(seed=4), space())
+    stored = json.loads((tmp_path / "keras_nas.json").read_text())
+    assert stored["seed"] == 4
 
 
 def test_a_changed_range_is_shown_with_its_condition(tmp_path):
@@ -55,9 +63,9 @@ def test_a_changed_range_is_shown_with_its_condition(tmp_path):
     with pytest.raises(ValueError) as error:
         check_fingerprint(str(tmp_path), oracle(), space(maximum=9))
     assert (
-        "was Int('layers', default=2, min_value=2, max_value=8, step=1, "
-        "sampling='linear') when deep in [True], "
-        "is Int('layers', default=2, min_value=2, max_value=9, "
+        "\n  - was Int('layers', min_value=2, max_value=8, step=1, "
+        "sampling='linear') when deep in [True], is Int('layers', "
+        "min_value=2, max_value=9, step=1, sampling='linear') when "
     ) in str(error.value)
 
 

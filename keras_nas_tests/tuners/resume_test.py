@@ -352,7 +352,7 @@ def test_training_gives_the_same_scores_after_a_resume(tmp_path, monkeypatch):
             Y,
             validation_data=(X, Y),
             epochs=2,
-            batch_size=2,
+            batch_size=4,
             callbacks=callbacks,
             verbose=0,
         )

@@ -683,7 +683,7 @@ def test_the_hooks_of_a_subclass_are_called(tmp_path):
 # Oracles, objectives, evaluators.
 
 
-def test_an_oracle_of_keras_tuner_runs_in_the_tuner(tmp_path):
+def test_an_oracle_of_keras_tuner_runs_in_the_tuner(tmp_path, capsys):
     tuner = nas.Tuner(
         keras_tuner.oracles.BayesianOptimizationOracle(
             keras_tuner.Objective("val_loss", "min"),
@@ -696,6 +696,7 @@ def test_an_oracle_of_keras_tuner_runs_in_the_tuner(tmp_path):
     )
     tuner.search(verbose=0)
     assert column(tuner, STATUSES) == ["COMPLETED"] * 4
+    assert capsys.readouterr().out == ""
 
 
 def test_a_search_with_an_oracle_of_keras_tuner_without_seed_is_resumed(
