@@ -81,10 +81,11 @@ def _logs_by_epoch(history):
     number_of_epochs = max(map(len, history.values()), default=0)
     logs = [{} for _ in range(number_of_epochs)]
     for name, values in history.items():
+        # A shorter list comes from `validation_freq`: this is the smallest
+        # that gives so many values.
+        every = number_of_epochs // (len(values) + 1) + 1
         for index, value in enumerate(values):
-            # A shorter list comes from `validation_freq`.
-            epoch = (index + 1) * number_of_epochs // len(values) - 1
-            logs[epoch][name] = value
+            logs[(index + 1) * every - 1][name] = value
     return logs
 
 

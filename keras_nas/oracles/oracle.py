@@ -8,6 +8,7 @@ finished trials that run again, a lock that stays locked after an error,
 `seed=0` that means "any seed", and scores that are not finite.
 """
 
+import contextlib
 import itertools
 import os
 import threading
@@ -297,19 +298,18 @@ class Oracle(keras_tuner.Oracle):
         one that was running is run again.
         """
         state = storage.read_json(self._get_oracle_fname())
-        names = tf.io.gfile.glob(
-            os.path.join(self._project_dir, "trial_*", "trial.json")
-        )
-        trials = [Trial.from_state(storage.read_json(name)) for name in names]
-        try:
-            self._adopt(state, {trial.trial_id: trial for trial in trials})
-        except (KeyError, TypeError) as error:
-            raise RuntimeError(
-                f"Cannot read '{self._get_oracle_fname()}': {error!r}. It "
-                "does not hold the state of a search, or names a trial that "
-                "has no file. Restore it from a copy, or start a new search "
-                "with another `project_name` or `overwrite=True`."
-            ) from error
+        trials = {}
+        # No glob: a folder may be called "run[1]".
+        for name in sorted(tf.io.gfile.listdir(self._project_dir)):
+            path = os.path.join(self._project_dir, name, "trial.json")
+            if not name.startswith("trial_") or not storage.exists(path):
+                continue
+            with _explained(path, "a trial"):
+                trial = Trial.from_state(storage.read_json(path))
+            trials[trial.trial_id] = trial
+        path = self._get_oracle_fname()
+        with _explained(path, "a search whose trials all have a file"):
+            self._adopt(state, trials)
 
     # The parts of the above.
 
@@ -440,6 +440,19 @@ class Oracle(keras_tuner.Oracle):
             folder = self._get_trial_dir(trial.trial_id)
             path = os.path.join(folder, "trial.json")
             storage.write_json(path, trial.get_state())
+
+
+@contextlib.contextmanager
+def _explained(path, content):
+    """Turns errors over the shape of a JSON file into one that names it."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RuntimeError(
+            f"Cannot read '{path}': {error!r}. Expected the state of "
+            f"{content}. Restore the file from a copy, or start a new search "
+            "with another `project_name` or `overwrite=True`."
+        ) from error
 
 
 def _error(trial):

@@ -31,6 +31,13 @@ def check_objective(model, objective, fit_args, fit_kwargs):
         or (arguments.get("validation_split") or 0) > 0
     )
     unvalidated = [name for name in wanted if name.startswith("val_")]
+    if wanted == ["default_objective"]:
+        raise ValueError(
+            "Without an `objective`, the evaluation has to return a single "
+            "float to minimise, but `model.fit` reports several metrics. "
+            'Expected an objective, such as `objective="val_loss"`. '
+            "Received: objective=None"
+        )
     callbacks = arguments.get("callbacks") or []
     if any(not _is_from_keras(callback) for callback in callbacks):
         return

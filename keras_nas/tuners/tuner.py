@@ -14,7 +14,6 @@ import traceback
 
 import keras
 import keras_tuner
-import tensorflow as tf
 from keras_tuner.engine import trial as trial_module
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.errors import (
@@ -33,14 +32,17 @@ from keras_nas.evaluators.best_weights import (
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.tuners.exploration import explore
-from keras_nas.tuners.fingerprint import FILE as FINGERPRINT_FILE
 from keras_nas.tuners.fingerprint import (
-    check_fingerprint,
     describe_objective,
     write_fingerprint,
 )
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress, format_values
+from keras_nas.tuners.project import (
+    check_project,
+    empty_project,
+    has_state,
+)
 
 
 class Tuner(keras_tuner.Tuner):
@@ -129,12 +131,20 @@ class Tuner(keras_tuner.Tuner):
                 "oracle, such as `keras_nas.oracles.RandomOracle(...)`. "
                 f"Received: oracle={oracle!r}"
             )
+        if evaluator is not None and executions_per_trial != 1:
+            raise ValueError(
+                "`executions_per_trial` is for the default evaluator only. "
+                "Pass `evaluator=keras_nas.evaluators.Training(executions="
+                f"{executions_per_trial})` instead. Received: "
+                f"evaluator={evaluator!r}"
+            )
         self.evaluator = evaluator or Training(executions_per_trial)
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.distribution_strategy = distribution_strategy
         self.max_model_size = max_model_size
         self._requested_tuner_id = tuner_id
         self._is_seeded = not getattr(oracle, "seed_is_random", True)
+        self._is_constructed = False
         self._spent_s = 0.0
         self._search_started_s = None
         self._progress = Progress(verbose=0)
@@ -148,11 +158,14 @@ class Tuner(keras_tuner.Tuner):
         project_dir = os.path.join(
             str(directory or "."), project_name or "untitled_project"
         )
-        is_worker = "KERASTUNER_ORACLE_IP" in os.environ
+        # A worker of KerasTuner's chief must not delete the live project.
+        is_worker = (
+            "KERASTUNER_ORACLE_IP" in os.environ
+            and "chief" not in os.environ.get("KERASTUNER_TUNER_ID", "")
+        )
+        self._is_to_be_emptied = overwrite and not is_worker
         if not is_worker:
-            _prepare_directory(
-                project_dir, overwrite, oracle, self._first_space
-            )
+            check_project(project_dir, overwrite, oracle, self._first_space)
         super().__init__(
             oracle=oracle,
             hypermodel=hypermodel,
@@ -190,11 +203,17 @@ class Tuner(keras_tuner.Tuner):
         """
         is_told = verbose != "auto"
         verbose = _check_verbose(verbose)
-        if "KERASTUNER_ORACLE_IP" in os.environ:
+        is_distributed = "KERASTUNER_ORACLE_IP" in os.environ
+        if not is_distributed and self.remaining_trials != 0:
+            self._check_fit(fit_args, fit_kwargs)
+        if self._is_to_be_emptied:
+            # Only now: an earlier mistake must not cost an earlier search.
+            empty_project(self.project_dir)
+            self._is_to_be_emptied = False
+        if is_distributed:
             # KerasTuner's own chief and workers: its loop speaks to them.
             super().search(*fit_args, verbose=verbose, **fit_kwargs)
             return
-        self._check_fit(fit_args, fit_kwargs)
         if not self._overrides_fit() or (is_told and self._takes_verbose()):
             # Several lines an epoch would drown the lines of the trials.
             fit_kwargs["verbose"] = 2 if verbose == 2 else 0
@@ -297,7 +316,7 @@ class Tuner(keras_tuner.Tuner):
         for rank, trial in enumerate(best, start=1):
             score = "-" if trial.score is None else f"{trial.score:.6g}"
             values = format_values(trial.hyperparameters.values)
-            print(f"{rank:3d}. trial {trial.trial_id} | {score} | {values}")
+            print(f"{rank:3d}. {self._label(trial)} | {score} | {values}")
         failed = [
             trial
             for trial in self.oracle.trials.values()
@@ -306,7 +325,11 @@ class Tuner(keras_tuner.Tuner):
         if failed:
             print(f"{len(failed)} failed:")
         for trial in failed[:num_trials]:
-            print(f"     trial {trial.trial_id} | {_reason(trial)}")
+            print(f"     {self._label(trial)} | {_reason(trial)}")
+
+    def _label(self, trial):
+        number = self.oracle.start_order.index(trial.trial_id) + 1
+        return f"trial {number} (trial_{trial.trial_id})"
 
     # KerasTuner's storage, made whole.
 
@@ -329,16 +352,22 @@ class Tuner(keras_tuner.Tuner):
         if not self._is_worker():
             self.oracle.reload()
         if storage.exists(self._get_tuner_fname()):
-            self.set_state(storage.read_json(self._get_tuner_fname()))
+            state = storage.read_json(self._get_tuner_fname())
+            # Nothing in it is worth refusing a project for.
+            self.set_state(state if isinstance(state, dict) else {})
 
     def _populate_initial_space(self):
-        # Called by KerasTuner's constructor if there is no file of this
-        # tuner. The space is explored already; but another tuner may have
-        # left a project.
-        if storage.exists(os.path.join(self.project_dir, "oracle.json")):
+        # Called by KerasTuner's constructor, with the space explored
+        # already: the place to resume.
+        self._is_constructed = True
+        if has_state(self.project_dir) and not self._is_to_be_emptied:
             self.reload()
 
     def _get_tuner_fname(self):
+        if not self._is_constructed:
+            # KerasTuner's constructor reloads the project, even one that is
+            # to be overwritten, if it finds this file.
+            return os.path.join(self.project_dir, ".none")
         # KerasTuner sets `tuner_id` only after it has looked for the file.
         name = self._requested_tuner_id or self.tuner_id
         return os.path.join(self.project_dir, f"{name}.json")
@@ -554,12 +583,16 @@ class Tuner(keras_tuner.Tuner):
         if size == float("inf"):
             count = "infinitely many"
         done = len(self.oracle.end_order)
-        limit = self.oracle.max_trials or "unlimited"
+        limit = self.oracle.max_trials
+        limit = _counted(limit, "trial") if limit else "unlimited trials"
+        hyperparameters = _counted(
+            len(self._first_space.space), "hyperparameter"
+        )
         resumed = f", {done} of them finished before" if done else ""
         self._progress.note(
-            f"{type(self).__name__}: {len(self._first_space.space)} "
-            f"hyperparameters, {count} architectures, objective "
-            f"{describe_objective(self.oracle.objective)}, {limit} trials"
+            f"{type(self).__name__}: {hyperparameters}, {count} "
+            "architectures, objective "
+            f"{describe_objective(self.oracle.objective)}, {limit}"
             f"{resumed}, in {self.project_dir}"
         )
 
@@ -643,33 +676,8 @@ def _check_verbose(verbose):
     return int(verbose)
 
 
-def _prepare_directory(project_dir, overwrite, oracle, space):
-    """Checks the project's folder; empties it if it is to be overwritten."""
-    gfile = tf.io.gfile
-    if storage.exists(os.path.join(project_dir, "oracle.json")):
-        if not overwrite:
-            check_fingerprint(project_dir, oracle, space)
-            return
-        gfile.rmtree(project_dir)
-    elif overwrite and gfile.isdir(project_dir) and gfile.listdir(project_dir):
-        names = ("tuner*.json", FINGERPRINT_FILE)
-        if not gfile.glob([os.path.join(project_dir, name) for name in names]):
-            raise ValueError(
-                f"Will not overwrite '{project_dir}': it holds files, but no "
-                "search. Expected a new folder, or one made by a tuner. "
-                "Choose another `project_name`, or empty it yourself."
-            )
-        gfile.rmtree(project_dir)
-    try:
-        gfile.makedirs(project_dir)
-        probe = os.path.join(project_dir, ".writable")
-        storage.write_json(probe, {})
-        gfile.remove(probe)
-    except (OSError, tf.errors.OpError) as error:
-        raise ValueError(
-            f"Cannot write to '{project_dir}': {error}. Expected a folder "
-            "that can be written to; choose another `directory`."
-        ) from error
+def _counted(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _reason(trial):

@@ -11,6 +11,9 @@ import keras_tuner
 
 from keras_nas import architectures, oracles
 
+# More than any search of the tests can have.
+MAX_PROPOSALS = 2000
+
 OBJECTIVE = keras_tuner.Objective("loss", "min")
 
 
@@ -137,6 +140,7 @@ def search(oracle, loss=any_loss, trials=None):
         if trial.status == "STOPPED":
             break
         proposals.append(dict(trial.hyperparameters.values))
+        assert len(proposals) <= MAX_PROPOSALS, "The search never stops."
         finish(oracle, trial, loss(trial.hyperparameters.values))
     return proposals
 

@@ -454,8 +454,8 @@ def test_a_resumed_search_keeps_its_seed(create, tmp_path):
     "damage, problem",
     [
         (lambda file: file.write_text(""), "it is empty"),
-        (lambda file: file.write_text("{}"), "does not hold the state of a"),
-        (lambda file: file.write_text("[1]"), "does not hold the state of a"),
+        (lambda file: file.write_text("{}"), "Expected the state of a"),
+        (lambda file: file.write_text("[1]"), "Expected the state of a"),
         (lambda file: file.unlink(), "there is no such file"),
     ],
     ids=["empty", "no state", "list", "missing"],

@@ -7,6 +7,7 @@ import keras_tuner
 import pytest
 
 import keras_nas as nas
+from keras_nas import storage
 from keras_nas_tests.tuners.tiny_searches import (
     ScoredByUnits,
     Scripted,
@@ -309,9 +310,42 @@ def test_a_folder_that_is_no_project_is_not_overwritten(tmp_path):
 def test_a_project_that_was_killed_at_its_start_can_be_overwritten(project):
     for name in ("oracle.json", "tuner0.json"):
         (project / name).unlink()
-    tuner = make(project, overwrite=True, seed=2)
-    assert list(project.iterdir()) == []
+    tuner = make(project, overwrite=True, seed=2, evaluator=ScoredByUnits())
     assert tuner.oracle.trials == {}
+    tuner.search(verbose=0)
+    assert storage.read_json(project / "keras_nas.json")["seed"] == 2
+
+
+def test_trials_without_their_oracle_are_not_taken_over(project):
+    (project / "oracle.json").unlink()
+    with pytest.raises(RuntimeError, match="its 'oracle.json' is gone"):
+        make(project)
+
+
+def test_overwriting_waits_until_the_search_has_proved_good(project):
+    before = snapshot(project)
+    objective = keras_tuner.Objective("val_f1", "max")
+    tuner = make(project, overwrite=True, objective=objective)
+    with pytest.raises(ValueError, match="`val_f1` is not among"):
+        tuner.search(X, Y, validation_data=(X, Y), verbose=0)
+    assert snapshot(project) == before
+    assert tuner.oracle.trials == {}
+
+
+def test_a_trial_of_another_shape_is_named(project):
+    path = project / "trial_0001" / "trial.json"
+    path.write_text("[]")
+    with pytest.raises(RuntimeError, match="trial_0001.*state of a trial"):
+        make(project)
+
+
+def test_executions_are_refused_beside_an_evaluator(tmp_path):
+    with pytest.raises(ValueError, match="default evaluator only"):
+        make(
+            tmp_path,
+            evaluator=nas.evaluators.Training(),
+            executions_per_trial=2,
+        )
 
 
 # Damaged files.

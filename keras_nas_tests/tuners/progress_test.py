@@ -54,7 +54,7 @@ def test_every_trial_is_one_line_with_all_there_is_to_know(tmp_path, capsys):
     first, *trials, last = capsys.readouterr().out.splitlines()
     units = units_of(tuner)
     assert first == (
-        "RandomSearch: 1 hyperparameters, 6 architectures, objective "
+        "RandomSearch: 1 hyperparameter, 6 architectures, objective "
         f"val_loss (min), 3 trials, in {tuner.project_dir}"
     )
     expected = [

@@ -123,7 +123,8 @@ def test_the_summary_of_results_ranks_the_trials(searched, capsys):
     assert lines[1] == "Objective: val_loss (min)"
     assert [line.split(" | ") for line in lines[2:]] == [
         [
-            f"  {rank}. trial {trial.trial_id}",
+            f"  {rank}. trial {int(trial.trial_id) + 1} "
+            f"(trial_{trial.trial_id})",
             f"{trial.score:.6g}",
             f"units={trial.hyperparameters['units']}",
         ]
@@ -141,7 +142,7 @@ def test_the_summary_of_results_gives_the_reasons_of_failures(tmp_path, capsys):
     tuner.results_summary()
     out = capsys.readouterr().out
     assert "1 failed:" in out
-    assert "trial 0001 | ValueError: kernel too large" in out
+    assert "trial 2 (trial_0001) | ValueError: kernel too large" in out
 
 
 def test_the_summary_of_the_space_names_the_hyperparameters(tmp_path, capsys):
