@@ -30,10 +30,13 @@ class RegularizedEvolutionOracle(Oracle):
         population_size: Integer, the number of recent trials that can become
             parents, and of random trials to begin with. Small populations
             learn sooner: 20 was better than 50 for budgets of up to 200.
-            Defaults to a third of `max_trials`, at most 20.
+            Defaults to a third of `max_trials`, at most 20; set it if you
+            may raise `max_trials` later.
         tournament_size: Integer, how many of the population compete for
-            being the parent; more is greedier. Defaults to a quarter of the
-            population, at least 2.
+            being the parent; more is greedier. Defaults to half of the
+            population, which found better architectures at every budget
+            from 15 to 200 than a quarter, on NAS-Bench-201 and on
+            NAS-Bench-Macro.
         crossover_probability: Float in [0, 1], how often a child is first
             recombined from two tournament winners. Defaults to 0, as in the
             paper.
@@ -76,7 +79,7 @@ class RegularizedEvolutionOracle(Oracle):
             population_size = min(20, max(2, (max_trials or 60) // 3))
         check_integer("population_size", population_size, 2)
         if tournament_size is None:
-            tournament_size = max(2, population_size // 4)
+            tournament_size = max(2, population_size // 2)
         check_integer("tournament_size", tournament_size, 1)
         if tournament_size > population_size:
             raise ValueError(

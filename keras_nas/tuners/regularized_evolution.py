@@ -18,7 +18,7 @@ class RegularizedEvolution(Tuner):
         population_size: Optional integer, how many recent trials can become
             parents. A third of `max_trials` by default, at most 20.
         tournament_size: Optional integer, how many of them compete for being
-            the parent. A quarter of the population by default.
+            the parent. Half of the population by default.
         crossover_probability: Float in [0, 1], how often two parents are
             recombined before the mutation.
         seed: Optional non-negative integer; the same seed gives the same

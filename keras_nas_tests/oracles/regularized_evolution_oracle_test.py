@@ -208,11 +208,11 @@ def test_an_exhausted_neighbourhood_is_left():
     [
         (1, 2, 2),
         (9, 3, 2),
-        (30, 10, 2),
-        (48, 16, 4),
-        (60, 20, 5),
-        (1000, 20, 5),
-        (None, 20, 5),
+        (30, 10, 5),
+        (48, 16, 8),
+        (60, 20, 10),
+        (1000, 20, 10),
+        (None, 20, 10),
     ],
 )
 def test_the_default_sizes_follow_the_budget(
