@@ -6,8 +6,6 @@ handling of callbacks and `compile` arguments is not public.
 """
 
 import inspect
-import itertools
-import math
 import os
 import time
 import traceback
@@ -24,7 +22,7 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, storage
-from keras_nas.evaluators import Candidate, Training
+from keras_nas.evaluators import Training
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
     WEIGHTS_FILE,
@@ -43,6 +41,7 @@ from keras_nas.tuners.project import (
     empty_project,
     has_state,
 )
+from keras_nas.tuners.trial_runner import TrialRunner
 
 
 class Tuner(keras_tuner.Tuner):
@@ -139,11 +138,22 @@ class Tuner(keras_tuner.Tuner):
                 f"evaluator={evaluator!r}"
             )
         self.evaluator = evaluator or Training(executions_per_trial)
-        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
-        self.distribution_strategy = distribution_strategy
-        self.max_model_size = max_model_size
+        self.runner = TrialRunner(
+            hypermodel=hypermodel,
+            evaluator=self.evaluator,
+            objective=oracle.objective,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            distribution_strategy=distribution_strategy,
+            max_model_size=max_model_size,
+            # Only a search with a seed of its own may touch the random state
+            # of the user's process.
+            seed=None
+            if getattr(oracle, "seed_is_random", True)
+            else oracle.seed,
+        )
         self._requested_tuner_id = tuner_id
-        self._is_seeded = not getattr(oracle, "seed_is_random", True)
         self._is_constructed = False
         self._spent_s = 0.0
         self._search_started_s = None
@@ -168,7 +178,7 @@ class Tuner(keras_tuner.Tuner):
             check_project(project_dir, overwrite, oracle, self._first_space)
         super().__init__(
             oracle=oracle,
-            hypermodel=hypermodel,
+            hypermodel=self.runner.hypermodel,
             max_model_size=max_model_size,
             optimizer=optimizer,
             loss=loss,
@@ -287,7 +297,7 @@ class Tuner(keras_tuner.Tuner):
 
     def load_model(self, trial):
         """Builds the model of a finished trial and loads its weights."""
-        model = self._build(trial.hyperparameters)
+        model = self.runner.build(trial.hyperparameters)
         folder = self.get_trial_dir(trial.trial_id)
         weights = os.path.join(folder, WEIGHTS_FILE)
         if not storage.exists(weights):
@@ -375,30 +385,19 @@ class Tuner(keras_tuner.Tuner):
     # Before a search.
 
     def _explore(self, hypermodel, oracle):
-        if isinstance(hypermodel, keras_tuner.HyperModel):
-            build = hypermodel.build
-            declare = hypermodel.declare_hyperparameters
-        elif callable(hypermodel):
-            build, declare = hypermodel, None
-        else:
-            raise FatalValueError(
-                "Invalid value received for argument `hypermodel`. Expected "
-                "a function `build(hp)` that returns a compiled model, or a "
-                f"`keras_tuner.HyperModel`. Received: hypermodel={hypermodel!r}"
-            )
-        self.hypermodel = hypermodel
+        if not isinstance(hypermodel, keras_tuner.HyperModel):
+            if not callable(hypermodel):
+                raise FatalValueError(
+                    "Invalid value received for argument `hypermodel`. "
+                    "Expected a function `build(hp)` that returns a compiled "
+                    "model, or a `keras_tuner.HyperModel`. Received: "
+                    f"hypermodel={hypermodel!r}"
+                )
+            hypermodel = _BuildFunction(hypermodel)
+        self.hypermodel = self.runner.hypermodel = hypermodel
         space = oracle.get_space()
-        if declare is not None:
-            declare(space)
-
-        def build_checked(hp):
-            with maybe_distribute(self.distribution_strategy):
-                model = build(hp)
-                _check_model(model)
-                self._override_compile_args(model)
-            return model
-
-        space, model = explore(build_checked, space)
+        hypermodel.declare_hyperparameters(space)
+        space, model = explore(self.runner.build, space)
         if self._overrides_fit() or self._overrides_run_trial:
             # They may compile the model, or ask for hyperparameters.
             oracle.update_space(space)
@@ -445,7 +444,10 @@ class Tuner(keras_tuner.Tuner):
         hp = self._first_space.copy()
         with maybe_distribute(self.distribution_strategy):
             check_objective(
-                self._build(hp), self.oracle.objective, fit_args, fit_kwargs
+                self.runner.build(hp),
+                self.oracle.objective,
+                fit_args,
+                fit_kwargs,
             )
 
     # During a search.
@@ -486,77 +488,14 @@ class Tuner(keras_tuner.Tuner):
         )
 
     def _candidate(self, trial, fit_args, fit_kwargs):
-        hp = trial.hyperparameters
-        fit_kwargs = dict(fit_kwargs)
-        user_callbacks = fit_kwargs.pop("callbacks", None) or []
-        runs = itertools.count()
-
-        def build():
-            keras.utils.clear_session()
-            self._set_random_seed(trial, next(runs))
-            model = self._build(hp)
-            self._check_size(model)
-            return model
-
-        def fit(model, callbacks):
-            return self.hypermodel.fit(
-                hp, model, *fit_args, callbacks=callbacks, **fit_kwargs
-            )
-
-        def callbacks(execution):
-            copies = self._deepcopy_callbacks(list(user_callbacks))
-            if any(
-                isinstance(copy, keras.callbacks.TensorBoard) for copy in copies
-            ):
-                self._configure_tensorboard_dir(copies, trial, execution)
-            return [
-                *copies,
-                *self._hooks(trial),
-                self._progress.callback(),
-            ]
-
-        return Candidate(
-            hyperparameters=hp,
-            objective=self.oracle.objective,
+        return self.runner.candidate(
+            trial.hyperparameters,
+            number=self.oracle.start_order.index(trial.trial_id),
             directory=self.get_trial_dir(trial.trial_id),
-            build=build,
-            fit=fit,
-            callbacks=callbacks,
+            fit_args=fit_args,
+            fit_kwargs=fit_kwargs,
+            callbacks=[*self._hooks(trial), self._progress.callback()],
         )
-
-    def _build(self, hp):
-        with maybe_distribute(self.distribution_strategy):
-            model = self.hypermodel.build(hp)
-            _check_model(model)
-            self._override_compile_args(model)
-        return model
-
-    def _override_compile_args(self, model):
-        if getattr(model, "compiled", False):
-            super()._override_compile_args(model)
-        elif self.optimizer and self.loss:
-            # KerasTuner reads off the model what is not to be replaced.
-            model.optimizer = model.loss = None
-            super()._override_compile_args(model)
-
-    def _check_size(self, model):
-        if not self.max_model_size or not model.built:
-            return
-        size = sum(math.prod(w.shape) for w in model.trainable_weights)
-        if size > self.max_model_size:
-            raise FailedTrialError(
-                f"The model has {size:,} trainable parameters, more than "
-                f"`max_model_size={self.max_model_size:,}`."
-            )
-
-    def _set_random_seed(self, trial, run):
-        # Only a search with a seed of its own may touch the random state
-        # of the user's process. Seeded by trial, a training gives the same
-        # result whether or not the process was restarted before it.
-        if self._is_seeded:
-            number = self.oracle.start_order.index(trial.trial_id)
-            seed = (self.oracle.seed, number, run)
-            keras.utils.set_random_seed(hash(seed) % 2**31)
 
     def _hooks(self, trial):
         """Callbacks for the `on_..._begin/end` methods a subclass overrides.
@@ -653,16 +592,12 @@ class _TunerHook(keras.callbacks.Callback):
         setattr(self, name, hook)
 
 
-def _check_model(model):
-    if isinstance(model, keras.Model):
-        return
-    hint = "Did you forget `return model`?"
-    if type(model).__module__.split(".")[0] == "tf_keras":
-        hint = "It is a Keras 2 model: build it with `import keras`."
-    raise FatalTypeError(
-        "Expected `build(hp)` to return a compiled `keras.Model`. Received: "
-        f"{model!r} (of type {type(model).__name__}). {hint}"
-    )
+class _BuildFunction(keras_tuner.HyperModel):
+    """A function `build(hp)` as a hypermodel."""
+
+    def __init__(self, build):
+        super().__init__()
+        self.build = build
 
 
 def _check_verbose(verbose):

@@ -312,7 +312,7 @@ def test_callbacks_that_cannot_be_copied_are_named(tmp_path):
             raise TypeError("has an open file")
 
     tuner = nas.RandomSearch(build, "val_loss", directory=tmp_path)
-    with pytest.raises(ValueError, match="deep-copyable(.|\n)*Uncopyable"):
+    with pytest.raises(ValueError, match="deepcopy(.|\n)*Uncopyable"):
         tuner.search(X, Y, callbacks=[Uncopyable()], verbose=0)
 
 

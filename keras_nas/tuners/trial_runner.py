@@ -1,0 +1,215 @@
+"""Runs one trial: what a tuner knows that a worker needs."""
+
+import copy
+import itertools
+import math
+import os
+
+import keras
+from keras_tuner.engine.tuner import maybe_distribute
+from keras_tuner.errors import (
+    FailedTrialError,
+    FatalTypeError,
+    FatalValueError,
+)
+
+from keras_nas.evaluators import Candidate
+
+
+class TrialRunner:
+    """Builds models and makes candidates for an evaluator.
+
+    It holds everything about a search but the search itself: no oracle, no
+    project, no progress. So it can be sent to another process, and a trial
+    runs there as it runs here.
+
+    Args:
+        hypermodel: `keras_tuner.HyperModel`.
+        evaluator: `keras_nas.evaluators.Evaluator`.
+        objective: `keras_tuner.Objective`.
+        optimizer: Optional optimizer that replaces the compiled one.
+        loss: Optional loss that replaces the compiled one.
+        metrics: Optional metrics that replace the compiled ones.
+        distribution_strategy: Optional `tf.distribute.Strategy`.
+        max_model_size: Optional integer, trainable parameters.
+        seed: Optional integer; seeds every training if given.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> class Small(keras_tuner.HyperModel):
+    ...     def build(self, hp):
+    ...         units = hp.Int("units", 1, 8)
+    ...         return keras.Sequential(
+    ...             [keras.Input((2,)), keras.layers.Dense(units)])
+    >>> runner = TrialRunner(Small(), None, None, optimizer="sgd", loss="mse")
+    >>> runner.build(keras_tuner.HyperParameters()).compiled
+    True
+    """
+
+    def __init__(
+        self,
+        hypermodel,
+        evaluator,
+        objective,
+        optimizer=None,
+        loss=None,
+        metrics=None,
+        distribution_strategy=None,
+        max_model_size=None,
+        seed=None,
+    ):
+        self.hypermodel = hypermodel
+        self.evaluator = evaluator
+        self.objective = objective
+        self.optimizer = optimizer
+        self.loss = loss
+        self.metrics = metrics
+        self.distribution_strategy = distribution_strategy
+        self.max_model_size = max_model_size
+        self.seed = seed
+
+    def build(self, hp):
+        """Builds and compiles the model of `hp`, in the strategy's scope.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`.
+
+        Returns:
+            `keras.Model`.
+
+        Raises:
+            keras_tuner.errors.FatalTypeError: If the hypermodel does not
+                build a Keras 3 model.
+        """
+        with maybe_distribute(self.distribution_strategy):
+            model = self.hypermodel.build(hp)
+            check_model(model)
+            self._replace_compiled(model)
+        return model
+
+    def candidate(
+        self, hp, number, directory, fit_args, fit_kwargs, callbacks=()
+    ):
+        """Makes what an evaluator gets to know about a trial.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the trial.
+            number: Integer, the number of the trial in the search.
+            directory: String, the folder of the trial.
+            fit_args: Positional arguments of `search()`.
+            fit_kwargs: Keyword arguments of `search()`.
+            callbacks: Callbacks of the tuner's own, for every training.
+
+        Returns:
+            `keras_nas.evaluators.Candidate`.
+        """
+        fit_kwargs = dict(fit_kwargs)
+        user_callbacks = fit_kwargs.pop("callbacks", None) or []
+        runs = itertools.count()
+
+        def build():
+            keras.utils.clear_session()
+            if self.seed is not None:
+                # A training then gives the same result whether or not the
+                # process was restarted before it.
+                seed = hash((self.seed, number, next(runs)))
+                keras.utils.set_random_seed(seed % 2**31)
+            model = self.build(hp)
+            self._check_size(model)
+            return model
+
+        def fit(model, callbacks):
+            return self.hypermodel.fit(
+                hp, model, *fit_args, callbacks=callbacks, **fit_kwargs
+            )
+
+        def all_callbacks(execution):
+            copies = _copied(list(user_callbacks))
+            _separate_tensorboards(copies, hp, f"{number:04d}", execution)
+            return [*copies, *callbacks]
+
+        return Candidate(
+            hyperparameters=hp,
+            objective=self.objective,
+            directory=directory,
+            build=build,
+            fit=fit,
+            callbacks=all_callbacks,
+        )
+
+    def _replace_compiled(self, model):
+        if not (self.optimizer or self.loss or self.metrics):
+            return
+        is_compiled = getattr(model, "compiled", False)
+        if not is_compiled and not (self.optimizer and self.loss):
+            return  # The tuner says what is missing.
+        optimizer, loss, metrics = self.optimizer, self.loss, self.metrics
+        if isinstance(optimizer, keras.optimizers.Optimizer):
+            # One optimizer belongs to one model.
+            config = keras.optimizers.serialize(optimizer)
+            optimizer = keras.optimizers.deserialize(config)
+        if is_compiled and metrics is None:
+            metrics = keras.saving.deserialize_keras_object(
+                model.get_compile_config().get("metrics")
+            )
+        model.compile(
+            optimizer=optimizer or model.optimizer,
+            loss=loss or model.loss,
+            metrics=metrics,
+        )
+
+    def _check_size(self, model):
+        if not self.max_model_size or not model.built:
+            return
+        size = sum(math.prod(w.shape) for w in model.trainable_weights)
+        if size > self.max_model_size:
+            raise FailedTrialError(
+                f"The model has {size:,} trainable parameters, more than "
+                f"`max_model_size={self.max_model_size:,}`."
+            )
+
+
+def check_model(model):
+    """Raises unless `model` is a Keras 3 model.
+
+    Args:
+        model: What a hypermodel has returned.
+    """
+    if isinstance(model, keras.Model):
+        return
+    hint = "Did you forget `return model`?"
+    if type(model).__module__.split(".")[0] == "tf_keras":
+        hint = "It is a Keras 2 model: build it with `import keras`."
+    raise FatalTypeError(
+        "Expected `build(hp)` to return a compiled `keras.Model`. Received: "
+        f"{model!r} (of type {type(model).__name__}). {hint}"
+    )
+
+
+def _copied(callbacks):
+    try:
+        return copy.deepcopy(callbacks)
+    except Exception as error:
+        raise FatalValueError(
+            "The callbacks given to `search()` are copied for every trial, "
+            f"but this failed: {error}. Expected callbacks that "
+            f"`copy.deepcopy` can copy. Received: callbacks={callbacks}"
+        ) from error
+
+
+def _separate_tensorboards(callbacks, hp, trial_id, execution):
+    """Gives every training a folder of its own, and its hyperparameters."""
+    for callback in list(callbacks):
+        if not isinstance(callback, keras.callbacks.TensorBoard):
+            continue
+        from tensorboard.plugins.hparams import api as hparams
+
+        callback.log_dir = os.path.join(
+            str(callback.log_dir), trial_id, f"execution{execution}"
+        )
+        callbacks.append(
+            hparams.KerasCallback(
+                callback.log_dir, dict(hp.values), trial_id=trial_id
+            )
+        )

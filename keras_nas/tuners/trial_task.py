@@ -1,0 +1,170 @@
+"""A trial on its way to a worker, and what comes back."""
+
+import dataclasses
+import functools
+import inspect
+import os
+import tempfile
+import traceback
+
+import cloudpickle
+import keras_tuner
+import tensorflow as tf
+from keras_tuner.errors import FailedTrialError, FatalError
+
+from keras_nas import storage
+from keras_nas.evaluators.results import as_metrics
+
+_DATA = ("x", "y", "validation_data")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialResult:
+    """What a worker reports of a trial.
+
+    Attributes:
+        hyperparameters: Dict, the configuration of the
+            `keras_tuner.HyperParameters`, with those discovered in the trial.
+        metrics: Dict of floats; `None` if the trial failed.
+        error: String, the traceback of the failure; `None` if there is none.
+        kind: `"fatal"` if the search should end, `"final"` if the trial
+            should not be tried again, `"error"` for all other failures.
+
+    Example:
+
+    >>> TrialResult({}, metrics={"loss": 0.5}).error is None
+    True
+    """
+
+    hyperparameters: dict
+    metrics: dict = None
+    error: str = None
+    kind: str = None
+
+
+def run_trial_task(shipment, hyperparameters, number, directory):
+    """Runs a trial in whatever process this is called in.
+
+    Args:
+        shipment: String, the file that `ship` wrote.
+        hyperparameters: Dict, a `keras_tuner.HyperParameters` configuration.
+        number: Integer, the number of the trial in the search.
+        directory: String, the folder of the trial.
+
+    Returns:
+        `TrialResult`. Errors are reported in it and not raised: an
+        exception of the user's may not survive the way back.
+    """
+    hp = keras_tuner.HyperParameters.from_config(hyperparameters)
+    try:
+        runner, fit_args, fit_kwargs = _unpack(shipment)
+        candidate = runner.candidate(
+            hp, number, directory, fit_args, fit_kwargs
+        )
+        result = runner.evaluator.evaluate(candidate)
+        metrics = as_metrics(result, runner.objective)
+        return TrialResult(hp.get_config(), metrics=metrics)
+    except Exception as error:
+        kind = "error"
+        if isinstance(error, FatalError):
+            kind = "fatal"
+        elif isinstance(error, FailedTrialError):
+            kind = "final"
+        return TrialResult(
+            hp.get_config(), error=traceback.format_exc(), kind=kind
+        )
+
+
+def ship(runner, fit_args, fit_kwargs, folder):
+    """Writes what all trials of a search have in common, once.
+
+    Args:
+        runner: `keras_nas.tuners.trial_runner.TrialRunner`.
+        fit_args: Positional arguments of `search()`.
+        fit_kwargs: Keyword arguments of `search()`.
+        folder: String, a folder that all workers can read.
+
+    Returns:
+        String, the path of the file. Delete it after the search.
+
+    Raises:
+        ValueError: If something cannot be sent to another process; it names
+            what, and the way out.
+    """
+    named = dict(zip(_DATA, fit_args, strict=False)) | dict(fit_kwargs)
+    for name, value in named.items():
+        _check_shippable(f"argument `{name}` of `search()`", value)
+    for name, value in vars(runner).items():
+        _check_shippable(f"`{name}` of the tuner", value)
+    content = cloudpickle.dumps((runner, fit_args, fit_kwargs))
+    handle, local = tempfile.mkstemp(prefix="shipment_", suffix=".pkl")
+    os.close(handle)
+    os.remove(local)
+    path = os.path.join(folder, os.path.basename(local))
+    storage.write_bytes(path, content)
+    return path
+
+
+def made_data(fit_args, fit_kwargs):
+    """Calls the functions that were given in place of data.
+
+    Args:
+        fit_args: Positional arguments of `search()`.
+        fit_kwargs: Keyword arguments of `search()`.
+
+    Returns:
+        The arguments, with the data.
+
+    Example:
+
+    >>> made_data([lambda: [1, 2]], {"epochs": 3})
+    ([[1, 2]], {'epochs': 3})
+    """
+
+    def made(value):
+        is_maker = inspect.isroutine(value) or isinstance(
+            value, functools.partial
+        )
+        return value() if is_maker else value
+
+    args = [made(value) for value in fit_args]
+    kwargs = {
+        name: made(value) if name in _DATA else value
+        for name, value in fit_kwargs.items()
+    }
+    return args, kwargs
+
+
+@functools.lru_cache(maxsize=1)
+def _unpack(shipment):
+    """Reads a shipment, once in each process."""
+    with tf.io.gfile.GFile(shipment, "rb") as file:
+        runner, fit_args, fit_kwargs = cloudpickle.loads(file.read())
+    return runner, *made_data(fit_args, fit_kwargs)
+
+
+def _check_shippable(what, value):
+    remedy = ""
+    if isinstance(value, tf.data.Dataset):
+        problem = "A `tf.data.Dataset` lives in the process that made it."
+        remedy = (
+            " Give a function that makes it, such as `search(make_dataset, "
+            "validation_data=make_validation_dataset, ...)`: each worker "
+            "calls it once."
+        )
+    else:
+        try:
+            cloudpickle.dumps(value)
+            return
+        except Exception as error:
+            problem = f"It cannot be pickled: {error}."
+            if "argument" in what:
+                remedy = (
+                    " Give arrays, or a function without arguments that "
+                    "makes the data: each worker calls it once."
+                )
+            else:
+                remedy = " Define it so that it can be, at the top of a module."
+    raise ValueError(
+        f"Cannot send {what} to a worker. {problem}{remedy} Received: {value!r}"
+    )
