@@ -57,7 +57,7 @@ def write_bytes(path, content):
     """
 
     def write(temporary):
-        opened = open if _is_local(temporary) else tf.io.gfile.GFile
+        opened = open if is_local(temporary) else tf.io.gfile.GFile
         with opened(temporary, "wb") as file:
             file.write(content)
 
@@ -89,7 +89,7 @@ def write_atomically(path, write):
     temporary = os.path.join(folder, f".{os.getpid()}.{name}")
     try:
         write(temporary)
-        if _is_local(temporary):
+        if is_local(temporary):
             _flush_to_disk(temporary)
             os.replace(temporary, path)
         else:
@@ -161,16 +161,34 @@ def exists(path):
     return tf.io.gfile.exists(str(path))
 
 
+def remove(path):
+    """Removes a file, if it is there.
+
+    Example:
+
+    >>> remove("/nowhere/shipment.pkl")
+    """
+    with contextlib.suppress(tf.errors.NotFoundError):
+        tf.io.gfile.remove(str(path))
+
+
+def is_local(path):
+    """Whether a path is a file of this machine, and not `gs://`.
+
+    Example:
+
+    >>> is_local("gs://bucket/project")
+    False
+    """
+    return "://" not in str(path)
+
+
 def _plain_number(value):
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(
         f"Cannot store a value of type {type(value).__name__} as JSON: {value}"
     )
-
-
-def _is_local(path):
-    return "://" not in path
 
 
 def _flush_to_disk(path):

@@ -275,6 +275,20 @@ class Oracle(keras_tuner.Oracle):
             self._display.on_trial_end(record)
             self._check_consecutive_failures()
 
+    def return_trial(self, trial_id):
+        """Takes back a trial whose worker died, to hand it out again.
+
+        That says nothing about the trial, so it does not count as one of its
+        `max_retries_per_trial`.
+
+        Args:
+            trial_id: String, the ID of a running trial.
+        """
+        with self._lock:
+            self._forget_ongoing(trial_id)
+            self._retry_queue.append(trial_id)
+            self.save()
+
     def get_best_trials(self, num_trials=1):
         """Returns the completed trials with the best scores, best first.
 

@@ -30,8 +30,7 @@ class Progress:
         self.verbose = verbose
         self._stream = stream
         self._live_length = 0
-        self._trial_started_s = None
-        self._label = ""
+        self._started_s = {}
 
     def note(self, text):
         """Prints a line of its own."""
@@ -45,11 +44,10 @@ class Progress:
             label: String, such as `"trial 3/20"`.
             values: Dict, the hyperparameter values of the candidate.
         """
-        self._trial_started_s = time.monotonic()
-        self._label = label
+        self._started_s[label] = time.monotonic()
         if self.verbose == 2:
             self._print(f"{label}: {format_values(values)}")
-        self._rewrite(f"{label} | {format_values(values)}")
+        self._rewrite(f"{self._running()} | {format_values(values)}")
 
     def epoch(self, epoch, epochs, logs):
         """Shows a finished epoch of the running trial on the live line."""
@@ -57,12 +55,13 @@ class Progress:
         numbers = "  ".join(
             f"{name} {value:.4g}" for name, value in (logs or {}).items()
         )
-        self._rewrite(f"{self._label} | epoch {epoch + 1}{of} | {numbers}")
+        self._rewrite(f"{self._running()} | epoch {epoch + 1}{of} | {numbers}")
 
-    def end_trial(self, outcome, best, spent_s, left_s, values):
+    def end_trial(self, label, outcome, best, spent_s, left_s, values):
         """Prints the line of a finished trial.
 
         Args:
+            label: String, as given to `begin_trial`.
             outcome: String, the score or the reason of the failure.
             best: String, the best score so far and whose it is.
             spent_s: Float, seconds the search has taken, over resumes.
@@ -70,16 +69,23 @@ class Progress:
                 is no telling.
             values: Dict, the hyperparameter values of the candidate.
         """
+        took_s = time.monotonic() - self._started_s.pop(label)
         if not self.verbose:
             return
-        took_s = time.monotonic() - self._trial_started_s
         times = f"{format_duration(took_s)}, spent {format_duration(spent_s)}"
         if left_s is not None:
             times += f", left ~{format_duration(left_s)}"
         self._print(
-            f"{self._label} | {outcome} | best {best} | {times} | "
+            f"{label} | {outcome} | best {best} | {times} | "
             f"{format_values(values)}"
         )
+
+    def forget_trial(self, label):
+        """Ends a trial without a word; it will begin again."""
+        self._started_s.pop(label, None)
+
+    def _running(self):
+        return " + ".join(self._started_s)
 
     def callback(self):
         """Returns a Keras callback that reports epochs to `epoch`."""

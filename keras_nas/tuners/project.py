@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_nas import storage
 from keras_nas.tuners.fingerprint import FILE as FINGERPRINT_FILE
 from keras_nas.tuners.fingerprint import check_fingerprint
+from keras_nas.tuners.project_lock import LOCK_FILE
 
 
 def check_project(project_dir, overwrite, oracle, space):
@@ -50,13 +51,17 @@ def has_state(project_dir):
 
 
 def empty_project(project_dir):
-    """Deletes a search; the folder stays."""
-    tf.io.gfile.rmtree(project_dir)
-    tf.io.gfile.makedirs(project_dir)
+    """Deletes a search; the folder and the lock on it stay."""
+    for name in tf.io.gfile.listdir(project_dir):
+        path = os.path.join(project_dir, name)
+        if tf.io.gfile.isdir(path):
+            tf.io.gfile.rmtree(path)
+        elif name != LOCK_FILE:
+            tf.io.gfile.remove(path)
 
 
 def _holds_files(project_dir):
-    return bool(tf.io.gfile.listdir(project_dir))
+    return any(name != LOCK_FILE for name in tf.io.gfile.listdir(project_dir))
 
 
 def _holds_search(project_dir):

@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 import os
+import time
 
 import keras
 from keras_tuner.engine.tuner import maybe_distribute
@@ -32,6 +33,7 @@ class TrialRunner:
         metrics: Optional metrics that replace the compiled ones.
         distribution_strategy: Optional `tf.distribute.Strategy`.
         max_model_size: Optional integer, trainable parameters.
+        trial_timeout: Optional number of seconds that a trial may take.
         seed: Optional integer; seeds every training if given.
 
     Example:
@@ -57,6 +59,7 @@ class TrialRunner:
         metrics=None,
         distribution_strategy=None,
         max_model_size=None,
+        trial_timeout=None,
         seed=None,
     ):
         self.hypermodel = hypermodel
@@ -67,6 +70,7 @@ class TrialRunner:
         self.metrics = metrics
         self.distribution_strategy = distribution_strategy
         self.max_model_size = max_model_size
+        self.trial_timeout = trial_timeout
         self.seed = seed
 
     def build(self, hp):
@@ -107,6 +111,7 @@ class TrialRunner:
         fit_kwargs = dict(fit_kwargs)
         user_callbacks = fit_kwargs.pop("callbacks", None) or []
         runs = itertools.count()
+        started_s = time.monotonic()
 
         def build():
             keras.utils.clear_session()
@@ -127,6 +132,8 @@ class TrialRunner:
         def all_callbacks(execution):
             copies = _copied(list(user_callbacks))
             _separate_tensorboards(copies, hp, f"{number:04d}", execution)
+            if self.trial_timeout:
+                copies.append(_Timeout(self.trial_timeout, started_s))
             return [*copies, *callbacks]
 
         return Candidate(
@@ -185,6 +192,22 @@ def check_model(model):
         "Expected `build(hp)` to return a compiled `keras.Model`. Received: "
         f"{model!r} (of type {type(model).__name__}). {hint}"
     )
+
+
+class _Timeout(keras.callbacks.Callback):
+    """Ends a training that takes too long."""
+
+    def __init__(self, timeout_s, started_s):
+        super().__init__()
+        self._timeout_s = timeout_s
+        self._started_s = started_s
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.monotonic() - self._started_s > self._timeout_s:
+            raise FailedTrialError(
+                "The trial took longer than "
+                f"`trial_timeout={self._timeout_s}` seconds."
+            )
 
 
 def _copied(callbacks):

@@ -5,7 +5,10 @@ constructor reloads a project before the subclass can say a word, and the
 handling of callbacks and `compile` arguments is not public.
 """
 
+import collections
+import concurrent.futures
 import inspect
+import numbers
 import os
 import time
 import traceback
@@ -17,6 +20,7 @@ from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.errors import (
     FailedTrialError,
     FatalError,
+    FatalRuntimeError,
     FatalTypeError,
     FatalValueError,
 )
@@ -34,6 +38,7 @@ from keras_nas.tuners.fingerprint import (
     describe_objective,
     write_fingerprint,
 )
+from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress, format_values
 from keras_nas.tuners.project import (
@@ -41,7 +46,22 @@ from keras_nas.tuners.project import (
     empty_project,
     has_state,
 )
+from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.trial_runner import TrialRunner
+from keras_nas.tuners.trial_task import made_data, run_trial_task, ship
+from keras_nas.tuners.worker_pool import WorkerPool
+
+# Methods that a subclass may override to follow a training.
+_HOOKS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end")
+
+# How often the time of running trials is looked at.
+_POLL_S = 1.0
+
+# A worker may die for reasons of its own; three are the trial's fault.
+_MAX_LOSSES = 3
+
+# What a trial may take beyond its timeout to end itself.
+_TIMEOUT_GRACE_S = 10.0
 
 
 class Tuner(keras_tuner.Tuner):
@@ -79,6 +99,12 @@ class Tuner(keras_tuner.Tuner):
             `True`, it is deleted, once the arguments have proved good.
         executions_per_trial: Integer, how often each candidate is trained
             from a new initialisation.
+        max_time: Optional number of seconds; once the search has taken so
+            long, over all resumes, no more trials are started.
+        patience: Optional integer; the search ends when so many trials in a
+            row have not improved the best score.
+        trial_timeout: Optional number of seconds; a trial that takes longer
+            is stopped and recorded as failed.
 
     Raises:
         ValueError: If an argument is wrong, the search space is empty, the
@@ -123,6 +149,9 @@ class Tuner(keras_tuner.Tuner):
         tuner_id=None,
         overwrite=False,
         executions_per_trial=1,
+        max_time=None,
+        patience=None,
+        trial_timeout=None,
     ):
         if not isinstance(oracle, keras_tuner.Oracle):
             raise ValueError(
@@ -137,6 +166,15 @@ class Tuner(keras_tuner.Tuner):
                 f"{executions_per_trial})` instead. Received: "
                 f"evaluator={evaluator!r}"
             )
+        for name, value in (
+            ("max_time", max_time),
+            ("patience", patience),
+            ("trial_timeout", trial_timeout),
+        ):
+            _check_positive(name, value)
+        self.max_time = max_time
+        self.patience = patience
+        self.trial_timeout = trial_timeout
         self.evaluator = evaluator or Training(executions_per_trial)
         self.runner = TrialRunner(
             hypermodel=hypermodel,
@@ -147,6 +185,7 @@ class Tuner(keras_tuner.Tuner):
             metrics=metrics,
             distribution_strategy=distribution_strategy,
             max_model_size=max_model_size,
+            trial_timeout=trial_timeout,
             # Only a search with a seed of its own may touch the random state
             # of the user's process.
             seed=None
@@ -158,6 +197,10 @@ class Tuner(keras_tuner.Tuner):
         self._spent_s = 0.0
         self._search_started_s = None
         self._progress = Progress(verbose=0)
+        self._interruption = Interruption(self._progress.note)
+        self._told_reason = None
+        self._losses = collections.Counter()
+        self._overdue = set()
 
         # Everything that can be wrong is found here, before the directory
         # is touched.
@@ -194,65 +237,86 @@ class Tuner(keras_tuner.Tuner):
 
     # What a user calls.
 
-    def search(self, *fit_args, verbose="auto", **fit_kwargs):
+    def search(
+        self,
+        *fit_args,
+        verbose="auto",
+        workers=None,
+        executor=None,
+        **fit_kwargs,
+    ):
         """Searches; resumes if the project has been searched before.
 
-        Interrupt it with Ctrl-C, or kill it: run the same script again and
-        it goes on with the trial it was in.
+        Press Ctrl-C once to end it after the running trial, twice to stop at
+        once; or kill it. Run the same script again, and it goes on with the
+        trial it was in.
 
         Args:
-            *fit_args: Positional arguments of `model.fit`: the data.
+            *fit_args: Positional arguments of `model.fit`: the data. A
+                function without arguments is called for its data, in each
+                worker if there are workers.
             verbose: `0` is silent; `1` or `"auto"` prints a line for every
                 trial; `2` also Keras's line for every epoch.
+            workers: Optional integer, how many trials run side by side, each
+                in a new process of this machine. By default trials run one
+                after the other in this process.
+            executor: Optional `concurrent.futures.Executor` to run trials
+                in, such as `dask_client.get_executor()`; then `workers` says
+                how many trials to give it at a time. It must be able to read
+                and write the project's directory.
             **fit_kwargs: Keyword arguments of `model.fit`, such as
                 `validation_data`, `epochs` and `callbacks`.
 
         Raises:
-            ValueError: If the objective cannot be measured on this data.
-            RuntimeError: If too many trials in a row have failed.
+            ValueError: If the objective cannot be measured on this data, or
+                something cannot be sent to workers.
+            RuntimeError: If too many trials in a row have failed, or another
+                process searches in the same directory.
         """
         is_told = verbose != "auto"
         verbose = _check_verbose(verbose)
-        is_distributed = "KERASTUNER_ORACLE_IP" in os.environ
-        if not is_distributed and self.remaining_trials != 0:
-            self._check_fit(fit_args, fit_kwargs)
-        if self._is_to_be_emptied:
-            # Only now: an earlier mistake must not cost an earlier search.
-            empty_project(self.project_dir)
-            self._is_to_be_emptied = False
-        if is_distributed:
+        if "KERASTUNER_ORACLE_IP" in os.environ:
             # KerasTuner's own chief and workers: its loop speaks to them.
+            self._empty_if_told()
             super().search(*fit_args, verbose=verbose, **fit_kwargs)
             return
         if not self._overrides_fit() or (is_told and self._takes_verbose()):
             # Several lines an epoch would drown the lines of the trials.
             fit_kwargs["verbose"] = 2 if verbose == 2 else 0
-        self._progress = Progress(verbose)
-        self.oracle.verbose = 0  # KerasTuner's would print tables as well.
-        self._search_started_s = time.monotonic()
-        write_fingerprint(self.project_dir, self.oracle, self._first_space)
-        self.save()
-        self._announce()
-        try:
-            self.on_search_begin()
-            while True:
-                self.pre_create_trial()
-                trial = self.oracle.create_trial(self.tuner_id)
-                if trial.status == trial_module.TrialStatus.STOPPED:
-                    break
-                if trial.status == trial_module.TrialStatus.IDLE:
-                    continue
-                self._run(trial, fit_args, fit_kwargs)
-            self.on_search_end()
-        except KeyboardInterrupt:
-            self._progress.note(
-                f"Interrupted. {len(self.oracle.end_order)} finished trials "
-                f"are in {self.project_dir}; run the same script to go on."
-            )
-            raise
-        finally:
-            self._stop_clock()
+        places = self._check_workers(workers, executor)
+        if not places:
+            fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
+        with project_lock(self.project_dir):
+            if self.remaining_trials != 0:
+                self._check_fit(fit_args, fit_kwargs)
+            self._empty_if_told()
+            self._progress = Progress(verbose)
+            self._interruption = Interruption(self._progress.note)
+            self.oracle.verbose = 0  # KerasTuner's would print as well.
+            self._search_started_s = time.monotonic()
+            write_fingerprint(self.project_dir, self.oracle, self._first_space)
             self.save()
+            self._announce()
+            try:
+                self.on_search_begin()
+                with self._interruption.handled():
+                    if places:
+                        self._search_with_workers(
+                            places, executor, fit_args, fit_kwargs
+                        )
+                    else:
+                        self._search_here(fit_args, fit_kwargs)
+                self.on_search_end()
+            except KeyboardInterrupt:
+                self._progress.note(
+                    f"Interrupted. {len(self.oracle.end_order)} finished "
+                    f"trials are in {self.project_dir}; run the same script "
+                    "to go on."
+                )
+                raise
+            finally:
+                self._stop_clock()
+                self.save()
         self._conclude()
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
@@ -438,6 +502,42 @@ class Tuner(keras_tuner.Tuner):
             for parameter in parameters.values()
         )
 
+    def _empty_if_told(self):
+        # Only now: an earlier mistake must not cost an earlier search.
+        if self._is_to_be_emptied:
+            empty_project(self.project_dir)
+            self._is_to_be_emptied = False
+
+    def _check_workers(self, workers, executor):
+        """Returns how many trials run side by side; 0 for in this process."""
+        if workers is None and executor is None:
+            return 0
+        if workers is None:
+            workers = getattr(executor, "_max_workers", None)
+            if workers is None:
+                raise ValueError(
+                    "This executor does not say how many workers it has. "
+                    "Expected `workers=`, how many trials to give it at a "
+                    f"time. Received: executor={executor!r}"
+                )
+        if not isinstance(workers, int) or workers < 1:
+            raise ValueError(
+                "Invalid value received for argument `workers`. Expected a "
+                f"positive integer. Received: workers={workers!r}"
+            )
+        overridden = [
+            name
+            for name in ("run_trial", *_HOOKS)
+            if getattr(type(self), name) is not getattr(Tuner, name)
+        ]
+        if overridden:
+            raise ValueError(
+                f"`{type(self).__name__}` overrides {overridden}, which "
+                "would run in other processes than this tuner. Expected an "
+                "`evaluator=` or `callbacks=` in their place, or no workers."
+            )
+        return workers
+
     def _check_fit(self, fit_args, fit_kwargs):
         if self._overrides_fit() or not isinstance(self.evaluator, Training):
             return
@@ -452,29 +552,174 @@ class Tuner(keras_tuner.Tuner):
 
     # During a search.
 
-    def _run(self, trial, fit_args, fit_kwargs):
-        number = self.oracle.start_order.index(trial.trial_id) + 1
-        of = f"/{self.oracle.max_trials}" if self.oracle.max_trials else ""
-        values = dict(trial.hyperparameters.values)
-        self._progress.begin_trial(f"trial {number}{of}", values)
-        self.on_trial_begin(trial)
+    def _search_here(self, fit_args, fit_kwargs):
+        while not self._reason_to_stop():
+            self.pre_create_trial()
+            trial = self.oracle.create_trial(self.tuner_id)
+            if trial.status == trial_module.TrialStatus.STOPPED:
+                break
+            if trial.status == trial_module.TrialStatus.IDLE:
+                continue
+            self._begin(trial)
+            try:
+                self._evaluate(trial, fit_args, fit_kwargs)
+                trial.status = trial_module.TrialStatus.COMPLETED
+            except FatalError:
+                raise
+            except Exception as error:
+                # KerasTuner's word for "do not try this one again".
+                is_final = isinstance(error, FailedTrialError)
+                self._fail(trial, traceback.format_exc(), is_final)
+            self._end(trial)
+
+    def _search_with_workers(self, places, executor, fit_args, fit_kwargs):
+        """Keeps all places busy: a free one gets a proposal at once."""
+        pool = WorkerPool(places) if executor is None else None
+        shipment = ship(self.runner, fit_args, fit_kwargs, self.project_dir)
+        free = [f"{self.tuner_id}-{place}" for place in range(places)]
+        running = {}
         try:
-            self._evaluate(trial, fit_args, fit_kwargs)
-            trial.status = trial_module.TrialStatus.COMPLETED
-        except FatalError:
-            raise
-        except Exception as error:
-            # KerasTuner's word for "do not try this one again".
-            trial.status = (
-                trial_module.TrialStatus.FAILED
-                if isinstance(error, FailedTrialError)
-                else trial_module.TrialStatus.INVALID
+            while True:
+                while free and not self._reason_to_stop():
+                    self.pre_create_trial()
+                    trial = self.oracle.create_trial(free[0])
+                    if trial.status != trial_module.TrialStatus.RUNNING:
+                        break
+                    future = (pool or executor).submit(
+                        run_trial_task,
+                        shipment,
+                        trial.hyperparameters.get_config(),
+                        self.oracle.start_order.index(trial.trial_id),
+                        self.get_trial_dir(trial.trial_id),
+                    )
+                    running[future] = (trial, free.pop(0), time.monotonic())
+                    self._begin(trial)
+                if not running:
+                    break
+                if pool and self.remaining_trials != 0:
+                    pool.prepare()
+                done, _ = concurrent.futures.wait(
+                    running, _POLL_S, concurrent.futures.FIRST_COMPLETED
+                )
+                self._kill_overdue(pool, running)
+                for future in done:
+                    trial, place, _ = running.pop(future)
+                    free.append(place)
+                    self._take_result(trial, future)
+        finally:
+            for future in running:
+                future.cancel()
+            if pool:
+                pool.shutdown(wait=False)
+            storage.remove(shipment)
+
+    def _take_result(self, trial, future):
+        try:
+            result = future.result()
+        except Exception as error:  # The worker, not the trial, has failed.
+            if trial.trial_id in self._overdue:
+                self._fail(trial, self._timeout_message(), is_final=True)
+            elif self._count_loss(trial):
+                self._progress.forget_trial(self._number(trial))
+                self._progress.note(
+                    f"{self._number(trial)} | its worker died "
+                    f"({type(error).__name__}); it runs again"
+                )
+                self.oracle.return_trial(trial.trial_id)
+                return
+            else:
+                self._fail(
+                    trial,
+                    f"{type(error).__name__}: the worker of this trial died "
+                    f"{_MAX_LOSSES} times, most likely because it ran out of "
+                    f"memory. {error}",
+                    is_final=True,
+                )
+        else:
+            trial.hyperparameters = keras_tuner.HyperParameters.from_config(
+                result.hyperparameters
             )
-            trial.message = traceback.format_exc()
+            if result.kind == "fatal":
+                raise FatalRuntimeError(
+                    "A trial has failed in a way in which all others would. "
+                    f"The error in its worker:\n{result.error}"
+                )
+            if result.error:
+                self._fail(trial, result.error, result.kind == "final")
+            else:
+                self._record(trial, result.metrics)
+                trial.status = trial_module.TrialStatus.COMPLETED
+        self._end(trial)
+
+    def _count_loss(self, trial):
+        """Whether a trial whose worker died may run once more."""
+        self._losses[trial.trial_id] += 1
+        may_return = hasattr(self.oracle, "return_trial")
+        return may_return and self._losses[trial.trial_id] < _MAX_LOSSES
+
+    def _kill_overdue(self, pool, running):
+        if not pool or not self.trial_timeout:
+            return
+        for future, (trial, _, started_s) in running.items():
+            # A trial can end itself between two batches; this is for one
+            # that hangs, or is busy with something else.
+            over_s = time.monotonic() - started_s - self.trial_timeout
+            if over_s > _TIMEOUT_GRACE_S and not future.done():
+                self._overdue.add(trial.trial_id)
+                pool.kill(future)
+
+    def _timeout_message(self):
+        return (
+            f"TrialTimeout: the trial took longer than "
+            f"`trial_timeout={self.trial_timeout}` seconds."
+        )
+
+    def _reason_to_stop(self):
+        reason = None
+        if self._interruption.is_wished:
+            reason = "you asked for it"
+        elif self.max_time and self._elapsed_s() >= self.max_time:
+            reason = f"`max_time={self.max_time}` seconds have passed"
+        elif self.patience and self._trials_without_gain() >= self.patience:
+            reason = (
+                f"the last {self._trials_without_gain()} trials have not "
+                "improved the best score"
+            )
+        if reason and reason != self._told_reason:
+            self._told_reason = reason
+            self._progress.note(f"No more trials are started: {reason}.")
+        return reason
+
+    def _trials_without_gain(self):
+        best = self.oracle.get_best_trials(1)
+        ended = self.oracle.end_order
+        if not best or best[0].trial_id not in ended:
+            return 0
+        return len(ended) - 1 - ended.index(best[0].trial_id)
+
+    def _begin(self, trial):
+        values = dict(trial.hyperparameters.values)
+        self._progress.begin_trial(self._number(trial), values)
+        self.on_trial_begin(trial)
+
+    def _end(self, trial):
         try:
             self.on_trial_end(trial)
         finally:
             self._report(self.oracle.get_trial(trial.trial_id))
+
+    def _fail(self, trial, message, is_final):
+        trial.message = message
+        trial.status = (
+            trial_module.TrialStatus.FAILED
+            if is_final
+            else trial_module.TrialStatus.INVALID
+        )
+
+    def _number(self, trial):
+        number = self.oracle.start_order.index(trial.trial_id) + 1
+        limit = self.oracle.max_trials
+        return f"trial {number}/{limit}" if limit else f"trial {number}"
 
     def _evaluate(self, trial, fit_args, fit_kwargs):
         result = self.run_trial(trial, *fit_args, **fit_kwargs)
@@ -482,7 +727,9 @@ class Tuner(keras_tuner.Tuner):
         objective = self.oracle.objective
         if result is None and record.metrics.exists(objective.name):
             return  # An overridden `run_trial` that reports by itself.
-        metrics = as_metrics(result, objective)
+        self._record(trial, as_metrics(result, objective))
+
+    def _record(self, trial, metrics):
         self.oracle.update_trial(
             trial.trial_id, metrics, step=int(metrics.get("best_epoch", 0))
         )
@@ -503,13 +750,8 @@ class Tuner(keras_tuner.Tuner):
         A hook that does nothing would still be called for every batch.
         """
         hooks = {
-            hook: method
-            for hook, method in (
-                ("on_epoch_begin", self.on_epoch_begin),
-                ("on_epoch_end", self.on_epoch_end),
-                ("on_batch_begin", self.on_batch_begin),
-                ("on_batch_end", self.on_batch_end),
-            )
+            hook: getattr(self, hook)
+            for hook in _HOOKS
             if getattr(type(self), hook) is not getattr(Tuner, hook)
         }
         return [_TunerHook(trial, name, m) for name, m in hooks.items()]
@@ -549,6 +791,7 @@ class Tuner(keras_tuner.Tuner):
         else:
             outcome = f"{name} {trial.score:.5g}"
         self._progress.end_trial(
+            label=self._number(trial),
             outcome=outcome,
             best=(
                 f"{best[0].score:.5g} (trial "
@@ -598,6 +841,15 @@ class _BuildFunction(keras_tuner.HyperModel):
     def __init__(self, build):
         super().__init__()
         self.build = build
+
+
+def _check_positive(name, value):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if value is not None and not (is_number and value > 0):
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a "
+            f"positive number or `None`. Received: {name}={value!r}"
+        )
 
 
 def _check_verbose(verbose):

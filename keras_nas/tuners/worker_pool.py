@@ -7,6 +7,18 @@ import threading
 import tensorflow as tf
 from loky import ProcessPoolExecutor
 
+_IMPORT_QUIETLY = """
+import os
+stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(nowhere, 2)
+try:
+    import keras_nas.tuners.trial_task
+finally:
+    os.dup2(stderr, 2)
+    os.close(stderr)
+    os.close(nowhere)
+"""
+
 
 class WorkerPool(concurrent.futures.Executor):
     """An executor that gives every task a process of its own.
@@ -82,7 +94,8 @@ class WorkerPool(concurrent.futures.Executor):
             for place in range(self.workers):
                 if place not in self._spare and not self._is_closed:
                     self._spare[place] = self._start(place)
-                    self._spare[place].submit(_import_libraries)
+                    # Processes start with their first task.
+                    self._spare[place].submit(int)
 
     def kill(self, future):
         """Kills the process of a running task; its future then fails."""
@@ -111,9 +124,7 @@ class WorkerPool(concurrent.futures.Executor):
         process.shutdown(wait=False)
 
     def _start(self, place):
-        return ProcessPoolExecutor(
-            max_workers=1, env=self._environments[place]
-        )
+        return ProcessPoolExecutor(max_workers=1, env=self._environments[place])
 
 
 def _import_libraries():

@@ -188,7 +188,9 @@ def test_the_reason_of_an_error_of_many_lines_is_its_message(tmp_path, capsys):
 def test_the_estimate_of_the_time_left_counts_the_trials_left(capsys):
     progress = Progress(verbose=1)
     progress.begin_trial("trial 2/4", {"units": 3})
-    progress.end_trial("loss 1", "1 (trial 1)", 75.0, 7322.0, {"units": 3})
+    progress.end_trial(
+        "trial 2/4", "loss 1", "1 (trial 1)", 75.0, 7322.0, {"units": 3}
+    )
     out = capsys.readouterr().out
     assert "spent 1m15s, left ~2h02m" in out
 

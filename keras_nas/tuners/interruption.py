@@ -1,0 +1,56 @@
+"""Ctrl-C once to finish, twice to stop."""
+
+import contextlib
+import signal
+import threading
+
+
+class Interruption:
+    """Turns the first Ctrl-C into a wish, and leaves the second as it is.
+
+    Args:
+        note: Function of one string that tells the user.
+
+    Example:
+
+    >>> interruption = Interruption(print)
+    >>> with interruption.handled():
+    ...     signal.raise_signal(signal.SIGINT)
+    Stopping after the trials that run now. Press Ctrl-C again to stop at once.
+    >>> interruption.is_wished
+    True
+    """
+
+    def __init__(self, note):
+        self.is_wished = False
+        self._note = note
+
+    @contextlib.contextmanager
+    def handled(self):
+        """Handles Ctrl-C while the context lasts.
+
+        Only the main thread of a process can do that, and only if the user
+        has no handler of their own; elsewhere Ctrl-C raises
+        `KeyboardInterrupt` as always.
+        """
+        is_default = signal.getsignal(signal.SIGINT) is (
+            signal.default_int_handler
+        )
+        is_main = threading.current_thread() is threading.main_thread()
+        if not (is_default and is_main):
+            yield
+            return
+        signal.signal(signal.SIGINT, self._on_signal)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _on_signal(self, number, frame):
+        if self.is_wished:
+            signal.default_int_handler(number, frame)
+        self.is_wished = True
+        self._note(
+            "Stopping after the trials that run now. Press Ctrl-C again to "
+            "stop at once."
+        )
