@@ -20,9 +20,11 @@ def version():
 INSTALL_REQUIRES = [
     "absl-py>=1.4",
     "ai-edge-litert>=2.1,<3",
+    "cloudpickle>=3.0,<4",
     # Keras 3.13 refuses a model that leaves one of its inputs unused.
     "keras>=3.14,<4",
     "keras-tuner>=1.4.8,<1.5",
+    "loky>=3.5,<4",
     "numpy>=2.0,<3",
     # KerasTuner 1.4.8 imports tensorboard in every trial without declaring
     # it, and TensorFlow 2.21 no longer brings it.

@@ -26,7 +26,7 @@ _MAX_REDRAWS = 16
 _ALMOST_ONE = 1 - 1e-12
 
 # Assignments of conditional parents that `size` counts one by one.
-_MAX_COUNTED_ASSIGNMENTS = 100_000
+_MAX_COUNTED_ASSIGNMENTS = 20_000
 
 
 def active_values(values, space):

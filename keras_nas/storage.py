@@ -12,6 +12,11 @@ import os
 import numpy as np
 import tensorflow as tf
 
+_REMEDY = (
+    "Restore the file from a copy, or start a new search with another "
+    "`project_name` or `overwrite=True`."
+)
+
 
 def write_json(path, content):
     """Writes a JSON file atomically.
@@ -121,10 +126,6 @@ def read_json(path):
     ...
     RuntimeError: Cannot read '/nowhere/oracle.json': there is no such file...
     """
-    remedy = (
-        "Restore it from a copy, or start a new search with another "
-        "`project_name` or `overwrite=True`."
-    )
     try:
         with tf.io.gfile.GFile(str(path), "r") as file:
             text = file.read()
@@ -135,18 +136,45 @@ def read_json(path):
             else error.message
         )
         raise RuntimeError(
-            f"Cannot read '{path}': {problem}. {remedy}"
+            f"Cannot read '{path}': {problem}. {_REMEDY}"
         ) from error
     except UnicodeDecodeError as error:
         raise RuntimeError(
-            f"Cannot read '{path}': it is not text. {remedy}"
+            f"Cannot read '{path}': it is not text. {_REMEDY}"
         ) from error
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         problem = "it is empty" if not text else f"it is damaged ({error})"
         raise RuntimeError(
-            f"Cannot read '{path}': {problem}. {remedy}"
+            f"Cannot read '{path}': {problem}. {_REMEDY}"
+        ) from error
+
+
+@contextlib.contextmanager
+def explained(path, content):
+    """Turns errors over the shape of a JSON file into one that names it.
+
+    Args:
+        path: String, the file.
+        content: String, what was expected in it.
+
+    Raises:
+        RuntimeError: In place of the errors of missing keys and such.
+
+    Example:
+
+    >>> with explained("oracle.json", "the state of a search"):
+    ...     {}["trials"]
+    Traceback (most recent call last):
+    ...
+    RuntimeError: Cannot read 'oracle.json': KeyError('trials'). Expected...
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RuntimeError(
+            f"Cannot read '{path}': {error!r}. Expected {content}. {_REMEDY}"
         ) from error
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import keras
+import numpy as np
 
 from keras_nas import storage
 
@@ -50,12 +51,13 @@ class BestWeights(keras.callbacks.Callback):
         logs = logs or {}
         if self.objective.has_value(logs):
             value = self.objective.get_value(logs)
-            if self._best_value is not None and not self.objective.better_than(
-                value, self._best_value
+            if self._best_value is not None and not (
+                np.isfinite(value)
+                and self.objective.better_than(value, self._best_value)
             ):
                 return
-            # A NaN is better than nothing and worse than everything.
-            self._best_value = value if value == value else None
+            # An epoch gone wrong is better than none, and worse than all.
+            self._best_value = value if np.isfinite(value) else None
         elif self._best_value is not None:
             return  # An epoch without validation, see `validation_freq`.
         self._best_model = self.model

@@ -43,8 +43,7 @@ def as_metrics(result, objective):
     if isinstance(result, keras.callbacks.History):
         return _best_epoch(result.history, objective)
     if isinstance(result, dict):
-        metrics = {name: float(value) for name, value in result.items()}
-        return _with_objective(metrics, objective)
+        return _numbers(_with_objective(result, objective), objective)
     if isinstance(result, numbers.Real):
         return {objective.name: float(result)}
     raise FatalTypeError(
@@ -63,17 +62,32 @@ def _best_epoch(history, objective):
             continue  # `validation_freq` skips epochs, but not the last.
         metrics = _with_objective(logs, objective)
         # The first finite epoch beats an epoch that is not.
-        if (
-            best is None
-            or not np.isfinite(best[objective.name])
-            or objective.better_than(
-                metrics[objective.name], best[objective.name]
-            )
+        metrics = _numbers(metrics, objective) | {"best_epoch": float(number)}
+        value = metrics[objective.name]
+        if best is None or not np.isfinite(best[objective.name]):
+            best = metrics  # Anything is better than an epoch gone wrong.
+        elif np.isfinite(value) and objective.better_than(
+            value, best[objective.name]
         ):
-            best = metrics | {"best_epoch": number}
+            best = metrics
     if best is None:
         raise ValueError("The training ended without a finished epoch.")
-    return {name: float(value) for name, value in best.items()}
+    return best
+
+
+def _numbers(metrics, objective):
+    """Keeps what is a number: a metric may also be a vector, or a text."""
+    numbers = {}
+    for name, value in metrics.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError) as error:
+            if name == objective.name:
+                raise FatalValueError(
+                    f"The objective `{name}` is not a number. Expected a "
+                    f"metric with one value. Received: {value!r}"
+                ) from error
+    return numbers
 
 
 def _logs_by_epoch(history):

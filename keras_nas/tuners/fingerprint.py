@@ -66,20 +66,23 @@ def check_fingerprint(project_dir, oracle, space):
                 f"({__version__}) does not know. Upgrade keras_nas, or use "
                 "another `project_name`."
             )
-        changes = _space_changes(then["space"], now["space"], complete=True)
         names = ["oracle", "objective"]
         # KerasTuner's oracles do not tell whether their seed is random.
         if not getattr(oracle, "seed_is_random", True):
             names.append("seed")
-        changes += [
-            f"`{name}` was {then[name]}, is {now[name]}"
-            for name in names
-            if then[name] != now[name]
-        ]
+        with storage.explained(path, "what a search was asked to do"):
+            changes = _space_changes(then["space"], now["space"], True)
+            changes += [
+                f"`{name}` was {then[name]}, is {now[name]}"
+                for name in names
+                if then[name] != now[name]
+            ]
     else:  # A project of KerasTuner's: only the space is known.
-        state = storage.read_json(os.path.join(project_dir, "oracle.json"))
-        then = state["hyperparameters"]["space"]
-        changes = _space_changes(then, now["space"], complete=False)
+        path = os.path.join(project_dir, "oracle.json")
+        state = storage.read_json(path)
+        with storage.explained(path, "the state of a search"):
+            then = state["hyperparameters"]["space"]
+            changes = _space_changes(then, now["space"], complete=False)
     if changes:
         listing = "".join(f"\n  - {change}" for change in changes)
         raise ValueError(

@@ -6,13 +6,26 @@ import tensorflow as tf
 
 _EXAMPLES = 2
 
+# Callbacks that add no metric to the logs.
+_INERT = (
+    keras.callbacks.BackupAndRestore,
+    keras.callbacks.CSVLogger,
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.TensorBoard,
+    keras.callbacks.TerminateOnNaN,
+)
+
 
 def check_objective(model, objective, fit_args, fit_kwargs):
     """Evaluates two examples to see which metrics a training will report.
 
     Where that cannot be known (a generator that must not be consumed,
-    callbacks of the user that may add metrics, a model that does not run on
-    the data), nothing is said and the first trial will show.
+    callbacks that may add metrics, a model with a `train_step` of its own,
+    one that does not run on the data), nothing is said and the first trial
+    will show.
 
     Args:
         model: Compiled `keras.Model`, the default architecture.
@@ -39,7 +52,9 @@ def check_objective(model, objective, fit_args, fit_kwargs):
             "Received: objective=None"
         )
     callbacks = arguments.get("callbacks") or []
-    if any(not _is_from_keras(callback) for callback in callbacks):
+    if not isinstance(callbacks, (list, tuple)):
+        callbacks = [callbacks]
+    if any(type(callback) not in _INERT for callback in callbacks):
         return
     if unvalidated and not validates:
         raise ValueError(
@@ -47,6 +62,8 @@ def check_objective(model, objective, fit_args, fit_kwargs):
             "data, but `search()` got none. Expected `validation_data=` or "
             f"`validation_split=`. Received: {sorted(arguments)}"
         )
+    if _has_own_steps(model):
+        return
     batch = _first_examples(arguments.get("x"), arguments.get("y"))
     if batch is None:
         return
@@ -66,8 +83,11 @@ def check_objective(model, objective, fit_args, fit_kwargs):
         )
 
 
-def _is_from_keras(callback):
-    return type(callback).__module__.split(".")[0] == "keras"
+def _has_own_steps(model):
+    return (
+        type(model).train_step is not keras.Model.train_step
+        or type(model).test_step is not keras.Model.test_step
+    )
 
 
 def _first_examples(x, y):

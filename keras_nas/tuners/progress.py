@@ -6,6 +6,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 
 
 class Progress:
@@ -52,8 +53,12 @@ class Progress:
     def epoch(self, epoch, epochs, logs):
         """Shows a finished epoch of the running trial on the live line."""
         of = f"/{epochs}" if epochs else ""
+        if not self._is_live():
+            return
         numbers = "  ".join(
-            f"{name} {value:.4g}" for name, value in (logs or {}).items()
+            f"{name} {value:.4g}"
+            for name, value in (logs or {}).items()
+            if np.ndim(value) == 0 and not isinstance(value, str)
         )
         self._rewrite(f"{self._running()} | epoch {epoch + 1}{of} | {numbers}")
 
@@ -100,14 +105,18 @@ class Progress:
         stream.flush()
 
     def _rewrite(self, text):
-        stream = self._stream or sys.stdout
-        if self.verbose != 1 or not _is_live(stream):
+        if not self._is_live():
             return
+        stream = self._stream or sys.stdout
         width = shutil.get_terminal_size().columns - 1
         text = text if len(text) <= width else text[: width - 1] + "…"
         stream.write("\r" + text.ljust(self._live_length))
         stream.flush()
         self._live_length = len(text)
+
+    def _is_live(self):
+        stream = self._stream or sys.stdout
+        return self.verbose == 1 and _shows_carriage_returns(stream)
 
 
 class _EpochProgress(keras.callbacks.Callback):
@@ -151,7 +160,7 @@ def format_duration(seconds):
     return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
 
 
-def _is_live(stream):
+def _shows_carriage_returns(stream):
     # A notebook's stream is no terminal, but shows carriage returns.
     in_notebook = type(stream).__module__.startswith("ipykernel")
     # What replaces `sys.stdout`, such as a tee, may have no `isatty`.

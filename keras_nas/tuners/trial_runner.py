@@ -110,6 +110,8 @@ class TrialRunner:
         """
         fit_kwargs = dict(fit_kwargs)
         user_callbacks = fit_kwargs.pop("callbacks", None) or []
+        if not isinstance(user_callbacks, (list, tuple)):
+            user_callbacks = [user_callbacks]  # As `model.fit` takes it.
         runs = itertools.count()
         started_s = time.monotonic()
 

@@ -1,6 +1,5 @@
-"""A trial on its way to a worker, and what comes back."""
+"""A trial on its way to a worker, and what the worker does."""
 
-import dataclasses
 import functools
 import inspect
 import os
@@ -14,32 +13,9 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from keras_nas import storage
 from keras_nas.evaluators.results import as_metrics
+from keras_nas.tuners.trial_result import TrialResult
 
 _DATA = ("x", "y", "validation_data")
-
-
-@dataclasses.dataclass(frozen=True)
-class TrialResult:
-    """What a worker reports of a trial.
-
-    Attributes:
-        hyperparameters: Dict, the configuration of the
-            `keras_tuner.HyperParameters`, with those discovered in the trial.
-        metrics: Dict of floats; `None` if the trial failed.
-        error: String, the traceback of the failure; `None` if there is none.
-        kind: `"fatal"` if the search should end, `"final"` if the trial
-            should not be tried again, `"error"` for all other failures.
-
-    Example:
-
-    >>> TrialResult({}, metrics={"loss": 0.5}).error is None
-    True
-    """
-
-    hyperparameters: dict
-    metrics: dict = None
-    error: str = None
-    kind: str = None
 
 
 def run_trial_task(shipment, hyperparameters, number, directory):

@@ -286,9 +286,9 @@ class Tuner(keras_tuner.Tuner):
         places = self._check_workers(workers, executor)
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
+        if self.remaining_trials != 0:
+            self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
-            if self.remaining_trials != 0:
-                self._check_fit(fit_args, fit_kwargs)
             self._empty_if_told()
             self._progress = Progress(verbose)
             self._interruption = Interruption(self._progress.note)
@@ -352,8 +352,7 @@ class Tuner(keras_tuner.Tuner):
         trials = [trial for trial in trials if trial.status == done]
         if not trials:
             raise RuntimeError(
-                f"There is no model yet: none of the "
-                f"{len(self.oracle.trials)} trials in {self.project_dir} has "
+                f"There is no model yet: no trial in {self.project_dir} has "
                 "succeeded. Call `search()` first; `results_summary()` shows "
                 "why trials failed."
             )
@@ -465,7 +464,7 @@ class Tuner(keras_tuner.Tuner):
         if self._overrides_fit() or self._overrides_run_trial:
             # They may compile the model, or ask for hyperparameters.
             oracle.update_space(space)
-            return space
+            return oracle.get_space()
         if not getattr(model, "compiled", False):
             raise FatalTypeError(
                 "Expected `build(hp)` to return a compiled model. Received a "
@@ -473,6 +472,9 @@ class Tuner(keras_tuner.Tuner):
                 "`model.compile(optimizer, loss, metrics=[...])` before "
                 "returning it."
             )
+        oracle.update_space(space)
+        # Without `tune_new_entries`, not all that was found is searched.
+        space = oracle.get_space()
         if not architectures.has_choice(space):
             raise FatalValueError(
                 "The search space is empty: `build(hp)` asked for no "
@@ -480,7 +482,6 @@ class Tuner(keras_tuner.Tuner):
                 'as `hp.Choice("units", [16, 32])`. Received: '
                 f"{[hp.name for hp in space.space]}"
             )
-        oracle.update_space(space)
         return space
 
     def _overrides_fit(self):
@@ -737,7 +738,8 @@ class Tuner(keras_tuner.Tuner):
     def _candidate(self, trial, fit_args, fit_kwargs):
         return self.runner.candidate(
             trial.hyperparameters,
-            number=self.oracle.start_order.index(trial.trial_id),
+            # A worker of KerasTuner's chief knows no other trials.
+            number=int(trial.trial_id),
             directory=self.get_trial_dir(trial.trial_id),
             fit_args=fit_args,
             fit_kwargs=fit_kwargs,
@@ -762,7 +764,7 @@ class Tuner(keras_tuner.Tuner):
         size = architectures.size(self._first_space)
         count = f"{size:,}" if size < 10**9 else f"{float(size):.2g}"
         if size == float("inf"):
-            count = "infinitely many"
+            count = "very many"
         done = len(self.oracle.end_order)
         limit = self.oracle.max_trials
         limit = _counted(limit, "trial") if limit else "unlimited trials"

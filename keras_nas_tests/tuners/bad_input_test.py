@@ -339,6 +339,21 @@ def test_a_trial_of_another_shape_is_named(project):
         make(project)
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", '{"format_version": 1}'])
+def test_a_description_of_another_shape_is_named(project, content):
+    (project / "keras_nas.json").write_text(content)
+    with pytest.raises(RuntimeError, match="keras_nas.json"):
+        make(project)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]"])
+def test_a_project_of_keras_tuner_of_another_shape_is_named(project, content):
+    (project / "keras_nas.json").unlink()
+    (project / "oracle.json").write_text(content)
+    with pytest.raises(RuntimeError, match="oracle.json"):
+        make(project)
+
+
 def test_executions_are_refused_beside_an_evaluator(tmp_path):
     with pytest.raises(ValueError, match="default evaluator only"):
         make(

@@ -65,6 +65,7 @@ def test_the_project_is_a_folder_of_the_directory(searched):
         "trial_0000",
         "trial_0001",
         "trial_0002",
+        "search.lock",
         "tuner0.json",
     }
 
