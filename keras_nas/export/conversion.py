@@ -95,6 +95,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     >>> tflite_model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
     (1, 2)
     """
+    if quantize == "float32":
+        quantize = None
     if quantize not in _QUANTIZE:
         raise ValueError(
             "Invalid value received for argument `quantize`. Expected one "

@@ -10,6 +10,7 @@ finished trials that run again, a lock that stays locked after an error,
 
 import itertools
 import os
+import re
 import threading
 import warnings
 
@@ -438,7 +439,7 @@ class Oracle(keras_tuner.Oracle):
             raise RuntimeError(
                 f"The first {_FIRST_TRIALS} trials all failed with the same "
                 "error, so it does not depend on the hyperparameters. Mend "
-                "the cause and call `search()` again with `overwrite=True` "
+                "the cause and search again with `overwrite=True` "
                 f"or another `project_name`. The error:\n{first[-1].message}"
             )
         failed = []
@@ -462,8 +463,12 @@ class Oracle(keras_tuner.Oracle):
 
 
 def _error(trial):
-    """The last line of a traceback, which names the error."""
-    return (trial.message or "").strip().rpartition("\n")[2]
+    """The line of a traceback that names the error, without its numbers.
+
+    The shapes, labels and node names in it differ from trial to trial.
+    """
+    line = (trial.message or "").strip().rpartition("\n")[2]
+    return re.sub(r"\d+", "#", line)
 
 
 def check_integer(name, value, minimum):

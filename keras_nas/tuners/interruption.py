@@ -4,6 +4,8 @@ import contextlib
 import signal
 import threading
 
+import keras
+
 
 class Interruption:
     """Turns the first Ctrl-C into a wish, and leaves the second as it is.
@@ -23,6 +25,7 @@ class Interruption:
 
     def __init__(self, note):
         self.is_wished = False
+        self.is_urgent = False
         self._note = note
 
     @contextlib.contextmanager
@@ -46,11 +49,31 @@ class Interruption:
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def callback(self):
+        """Returns a Keras callback that stops a training if it must.
+
+        Python drops an exception that is raised while it clears up a weak
+        reference, which Keras and TensorFlow have many of: without this, a
+        second Ctrl-C would be lost now and then.
+        """
+        return _StopTraining(self)
+
     def _on_signal(self, number, frame):
         if self.is_wished:
+            self.is_urgent = True
             signal.default_int_handler(number, frame)
         self.is_wished = True
         self._note(
             "Stopping after the trials that run now. Press Ctrl-C again to "
             "stop at once."
         )
+
+
+class _StopTraining(keras.callbacks.Callback):
+    def __init__(self, interruption):
+        super().__init__()
+        self._interruption = interruption
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._interruption.is_urgent:
+            raise KeyboardInterrupt

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_EXAMPLES = 2
+_EXAMPLES = 128
 
 # Callbacks that add no metric to the logs.
 _INERT = (
@@ -20,12 +20,11 @@ _INERT = (
 
 
 def check_objective(model, objective, fit_args, fit_kwargs):
-    """Evaluates two examples to see which metrics a training will report.
+    """Evaluates some examples to see which metrics a training will report.
 
     Where that cannot be known (a generator that must not be consumed,
-    callbacks that may add metrics, a model with a `train_step` of its own,
-    one that does not run on the data), nothing is said and the first trial
-    will show.
+    callbacks that may add metrics, a model with a `train_step` of its own),
+    nothing is said and the first trial will show.
 
     Args:
         model: Compiled `keras.Model`, the default architecture.
@@ -34,8 +33,8 @@ def check_objective(model, objective, fit_args, fit_kwargs):
         fit_kwargs: Keyword arguments of `search()`.
 
     Raises:
-        ValueError: If no metric has the name of the objective; it lists
-            those that there are.
+        ValueError: If no metric has the name of the objective, with those
+            that there are; or if the model does not run on the data.
     """
     wanted = list(getattr(objective, "name_to_direction", [objective.name]))
     arguments = dict(zip(("x", "y"), fit_args, strict=False)) | fit_kwargs
@@ -69,8 +68,14 @@ def check_objective(model, objective, fit_args, fit_kwargs):
         return
     try:
         known = set(model.test_on_batch(*batch, return_dict=True))
-    except Exception:  # The first trial will show it, with its traceback.
-        return
+    except Exception as error:
+        raise ValueError(
+            "The default architecture cannot be evaluated on the first "
+            f"{_EXAMPLES} examples that `search()` was given, so nothing was "
+            "trained. Expected data, loss and metrics that fit the model: "
+            "compare the shapes of x and y with its inputs and outputs, and "
+            f"the labels with its number of classes. The error: {error}"
+        ) from error
     if validates:
         known |= {f"val_{name}" for name in known}
     missing = [name for name in wanted if name not in known]

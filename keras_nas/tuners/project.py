@@ -1,6 +1,7 @@
 """The folder of a search: what may be done with what is in it."""
 
 import os
+import re
 
 import tensorflow as tf
 
@@ -8,6 +9,9 @@ from keras_nas import storage
 from keras_nas.tuners.fingerprint import FILE as FINGERPRINT_FILE
 from keras_nas.tuners.fingerprint import check_fingerprint
 from keras_nas.tuners.project_lock import LOCK_FILE
+
+# As `storage.write_atomically` names them.
+_TEMPORARY = re.compile(r"\.\d+\.")
 
 
 def check_project(project_dir, overwrite, oracle, space):
@@ -58,6 +62,28 @@ def empty_project(project_dir):
             tf.io.gfile.rmtree(path)
         elif name != LOCK_FILE:
             tf.io.gfile.remove(path)
+
+
+def remove_leftovers(project_dir):
+    """Removes the temporary files that killed processes have left.
+
+    Only for the process that holds the project: another one may be writing.
+
+    Args:
+        project_dir: String, the project's folder.
+    """
+    for folder in (project_dir, *_trial_folders(project_dir)):
+        for name in tf.io.gfile.listdir(folder):
+            if _TEMPORARY.match(name):
+                tf.io.gfile.remove(os.path.join(folder, name))
+
+
+def _trial_folders(project_dir):
+    return [
+        os.path.join(project_dir, name)
+        for name in tf.io.gfile.listdir(project_dir)
+        if name.startswith("trial_")
+    ]
 
 
 def _holds_files(project_dir):

@@ -45,6 +45,7 @@ from keras_nas.tuners.project import (
     check_project,
     empty_project,
     has_state,
+    remove_leftovers,
 )
 from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.trial_runner import TrialRunner
@@ -290,6 +291,7 @@ class Tuner(keras_tuner.Tuner):
             self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
             self._empty_if_told()
+            remove_leftovers(self.project_dir)
             self._progress = Progress(verbose)
             self._interruption = Interruption(self._progress.note)
             self.oracle.verbose = 0  # KerasTuner's would print as well.
@@ -309,9 +311,9 @@ class Tuner(keras_tuner.Tuner):
                 self.on_search_end()
             except KeyboardInterrupt:
                 self._progress.note(
-                    f"Interrupted. {len(self.oracle.end_order)} finished "
-                    f"trials are in {self.project_dir}; run the same script "
-                    "to go on."
+                    "Interrupted. "
+                    f"{_counted(len(self.oracle.end_order), 'finished trial')}"
+                    f" in {self.project_dir}; run the same script to go on."
                 )
                 raise
             finally:
@@ -375,6 +377,10 @@ class Tuner(keras_tuner.Tuner):
                 model.build_from_config(storage.read_json(config))
             with without_optimizer(model):
                 model.load_weights(weights)
+            optimizer = getattr(model, "optimizer", None)
+            if optimizer is not None and not optimizer.built:
+                # Keras could not load a saved model that lacks this.
+                optimizer.build(model.trainable_variables)
         return model
 
     def results_summary(self, num_trials=10):
@@ -449,7 +455,8 @@ class Tuner(keras_tuner.Tuner):
 
     def _explore(self, hypermodel, oracle):
         if not isinstance(hypermodel, keras_tuner.HyperModel):
-            if not callable(hypermodel):
+            is_model = isinstance(hypermodel, keras.Model)
+            if is_model or not callable(hypermodel):
                 raise FatalValueError(
                     "Invalid value received for argument `hypermodel`. "
                     "Expected a function `build(hp)` that returns a compiled "
@@ -558,6 +565,7 @@ class Tuner(keras_tuner.Tuner):
             self.pre_create_trial()
             trial = self.oracle.create_trial(self.tuner_id)
             if trial.status == trial_module.TrialStatus.STOPPED:
+                self._tell_of_exhaustion()
                 break
             if trial.status == trial_module.TrialStatus.IDLE:
                 continue
@@ -596,6 +604,7 @@ class Tuner(keras_tuner.Tuner):
                     running[future] = (trial, free.pop(0), time.monotonic())
                     self._begin(trial)
                 if not running:
+                    self._tell_of_exhaustion()
                     break
                 if pool and self.remaining_trials != 0:
                     pool.prepare()
@@ -691,6 +700,12 @@ class Tuner(keras_tuner.Tuner):
             self._progress.note(f"No more trials are started: {reason}.")
         return reason
 
+    def _tell_of_exhaustion(self):
+        if self.remaining_trials and not self._reason_to_stop():
+            self._progress.note(
+                "The space is exhausted: every architecture has been tried."
+            )
+
     def _trials_without_gain(self):
         best = self.oracle.get_best_trials(1)
         ended = self.oracle.end_order
@@ -743,7 +758,11 @@ class Tuner(keras_tuner.Tuner):
             directory=self.get_trial_dir(trial.trial_id),
             fit_args=fit_args,
             fit_kwargs=fit_kwargs,
-            callbacks=[*self._hooks(trial), self._progress.callback()],
+            callbacks=[
+                *self._hooks(trial),
+                self._progress.callback(),
+                self._interruption.callback(),
+            ],
         )
 
     def _hooks(self, trial):
@@ -786,7 +805,7 @@ class Tuner(keras_tuner.Tuner):
         left_s = None
         if self.oracle.max_trials and done:
             remaining = max(0, self.oracle.max_trials - done)
-            left_s = spent_s / done * remaining
+            left_s = spent_s / done * remaining if remaining else None
         name = self.oracle.objective.name
         if trial.score is None:
             outcome = f"{trial.status}: {_reason(trial)}"
@@ -811,9 +830,16 @@ class Tuner(keras_tuner.Tuner):
         done = sum(t.status == "COMPLETED" for t in trials)
         failed = sum(t.status == "FAILED" for t in trials)
         self._progress.note(
-            f"Search finished: {done} trials completed, {failed} failed, "
-            f"in {self.project_dir}"
+            f"Search finished: {_counted(done, 'trial')} completed, {failed} "
+            f"failed, in {self.project_dir}"
         )
+        if failed and not done:
+            last = [t for t in trials if t.status == "FAILED"][-1]
+            self._progress.note(
+                f"No trial has succeeded. The last failure: {_reason(last)}. "
+                "Failed trials are not run again: after mending the cause, "
+                "search with `overwrite=True` or another `project_name`."
+            )
 
     def _elapsed_s(self):
         if self._search_started_s is None:

@@ -584,7 +584,7 @@ def test_too_many_failures_in_a_row_end_the_search(create):
     oracle = create(rich_space(), max_consecutive_failed_trials=4)
     for number in range(3):
         trial = oracle.create_trial("tuner0")
-        finish(oracle, trial, None, "FAILED", f"ValueError: {number}")
+        finish(oracle, trial, None, "FAILED", f"ValueError: {chr(97 + number)}")
     search(oracle, trials=1)
     for number in range(3):
         trial = oracle.create_trial("tuner0")

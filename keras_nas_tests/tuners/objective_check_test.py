@@ -94,8 +94,9 @@ def test_callbacks_of_the_user_may_add_the_metric():
         check(MISSING, X, Y, callbacks=[keras.callbacks.TerminateOnNaN()])
 
 
-def test_a_model_that_does_not_fit_the_data_is_left_to_the_first_trial():
-    check(MISSING, np.ones((4, 3)), np.ones(4))
+def test_a_model_that_does_not_fit_the_data_is_refused():
+    with pytest.raises(ValueError, match="nothing was trained"):
+        check("loss", np.ones((4, 3)), np.ones(4))
 
 
 def test_the_check_does_not_train():
