@@ -3,6 +3,7 @@
 from keras_nas import (
     architectures,
     blocks,
+    costs,
     evaluators,
     export,
     layers,
@@ -19,6 +20,7 @@ __all__ = [
     "__version__",
     "architectures",
     "blocks",
+    "costs",
     "evaluators",
     "export",
     "layers",

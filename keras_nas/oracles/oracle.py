@@ -61,6 +61,8 @@ class Oracle(keras_tuner.Oracle):
         max_consecutive_failed_trials: Integer, the search stops with an
             error when this many trials in a row have failed; 10 by default,
             where KerasTuner gives up after 3.
+        max_rejections: Integer, the search stops with an error when this
+            many proposals in a row violate the constraints of the tuner.
 
     Example:
 
@@ -85,9 +87,11 @@ class Oracle(keras_tuner.Oracle):
         seed=None,
         max_retries_per_trial=0,
         max_consecutive_failed_trials=10,
+        max_rejections=200,
     ):
         if max_trials is not None:
             check_integer("max_trials", max_trials, minimum=1)
+        check_integer("max_rejections", max_rejections, minimum=1)
         if seed is not None:
             check_integer("seed", seed, minimum=0)
         check_integer("max_retries_per_trial", max_retries_per_trial, 0)
@@ -113,9 +117,14 @@ class Oracle(keras_tuner.Oracle):
         # Printing is the tuner's business; KerasTuner's own tuners switch it
         # on with `search(verbose=1)`.
         self.verbose = 0
+        self.max_rejections = max_rejections
         self._directory = None
         self._keys = {}  # Of every trial, by its id.
         self._seen = set()
+        # Set by a tuner that has constraints: a function of hyperparameter
+        # values that returns a violation (0.0 is feasible) and its reason.
+        self.screen = None
+        self.infeasible = []
         # KerasTuner's `@synchronized` never unlocks after an exception.
         self._lock = threading.RLock()
 
@@ -188,9 +197,42 @@ class Oracle(keras_tuner.Oracle):
 
     def populate_space(self, trial_id):
         """Turns `propose` into KerasTuner's answer; see its `Oracle`."""
+        rejected = 0
+        while True:
+            response = self._propose_once()
+            values = response["values"]
+            if values is None and self.infeasible and not self.trials:
+                raise RuntimeError(self._explain_rejections("All the"))
+            if values is None or self.screen is None:
+                return response
+            violation, reason = self.screen(values)
+            if violation <= 0:
+                return response
+            self.infeasible.append(
+                {"values": values, "violation": violation, "reason": reason}
+            )
+            self._seen.add(self._key(values))
+            rejected += 1
+            if rejected >= self.max_rejections:
+                self.save()
+                raise RuntimeError(self._explain_rejections(rejected))
+
+    def _explain_rejections(self, rejected):
+        nearest = min(self.infeasible, key=lambda one: one["violation"])
+        return (
+            f"{rejected} proposals in a row violate the constraints, so the "
+            "search ends. Expected constraints that a fair part of the space "
+            f"meets. The nearest of {len(self.infeasible)} infeasible "
+            f"architectures: {nearest['reason']}, {nearest['violation']:.1%} "
+            f"beyond the limit, with {nearest['values']}. Finished trials are "
+            "kept; relax the constraints, or add smaller options to the space."
+        )
+
+    def _propose_once(self):
         # One independent stream of numbers a proposal: what was drawn for
         # the earlier ones need not be replayed on a resume.
-        rng = np.random.default_rng([self.seed, len(self.start_order)])
+        number = len(self.start_order) + len(self.infeasible)
+        rng = np.random.default_rng([self.seed, number])
         values = self.propose(rng)
         if values is not None:
             # Draws what the proposal leaves open, as KerasTuner would
@@ -300,6 +342,15 @@ class Oracle(keras_tuner.Oracle):
         trials = sorted(self.completed_trials(), key=self.loss)
         return trials[:num_trials]
 
+    def get_state(self):
+        """Returns what a resumed search has to know."""
+        return super().get_state() | {"infeasible": self.infeasible}
+
+    def set_state(self, state):
+        """Restores what `get_state` returned."""
+        super().set_state(state)
+        self.infeasible = state.get("infeasible", [])
+
     def save(self):
         """Writes `oracle.json`, if the oracle belongs to a project."""
         if self._directory is not None:
@@ -334,7 +385,7 @@ class Oracle(keras_tuner.Oracle):
     def _adopt(self, state, trials):
         self.trials = {i: trials[i] for i in state["start_order"]}
         self.set_state(state)
-        self._keys, self._seen = {}, set()
+        self._keys, self._seen = {}, self._infeasible_keys()
         ended = {
             trial_id
             for trial_id, trial in self.trials.items()
@@ -408,13 +459,16 @@ class Oracle(keras_tuner.Oracle):
         self._seen.add(key)
         if replaces:
             # The build has asked for more hyperparameters than proposed.
-            self._seen = set(self._keys.values())
+            self._seen = set(self._keys.values()) | self._infeasible_keys()
         # KerasTuner's own record of the same, for a project that is opened
         # with KerasTuner later. Its `_record_values` would drop a value whose
         # name is registered under several conditions.
         own_key = self._compute_values_hash(hyperparameters.values)
         self._tried_so_far.add(own_key)
         self._id_to_hash[trial.trial_id] = own_key
+
+    def _infeasible_keys(self):
+        return {self._key(one["values"]) for one in self.infeasible}
 
     def _key(self, values):
         return architectures.canonical_key(values, self.hyperparameters)

@@ -26,6 +26,7 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, storage
+from keras_nas.costs import Cost
 from keras_nas.evaluators import Training
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
@@ -33,6 +34,7 @@ from keras_nas.evaluators.best_weights import (
     without_optimizer,
 )
 from keras_nas.evaluators.results import as_metrics
+from keras_nas.oracles import Oracle
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import (
     describe_objective,
@@ -106,6 +108,10 @@ class Tuner(keras_tuner.Tuner):
             row have not improved the best score.
         trial_timeout: Optional number of seconds; a trial that takes longer
             is stopped and recorded as failed.
+        constraints: List of `keras_nas.costs.Cost` with limits, such as
+            `Parameters(max_parameters=100_000)`. They are checked on the
+            built model. A candidate that violates one is neither trained nor
+            counted as a trial, and is never proposed again.
 
     Raises:
         ValueError: If an argument is wrong, the search space is empty, the
@@ -153,6 +159,7 @@ class Tuner(keras_tuner.Tuner):
         max_time=None,
         patience=None,
         trial_timeout=None,
+        constraints=(),
     ):
         if not isinstance(oracle, keras_tuner.Oracle):
             raise ValueError(
@@ -173,6 +180,9 @@ class Tuner(keras_tuner.Tuner):
             ("trial_timeout", trial_timeout),
         ):
             _check_positive(name, value)
+        self.constraints = _check_constraints(constraints, oracle)
+        if self.constraints:
+            oracle.screen = self._screen
         self.max_time = max_time
         self.patience = patience
         self.trial_timeout = trial_timeout
@@ -560,6 +570,28 @@ class Tuner(keras_tuner.Tuner):
 
     # During a search.
 
+    def _screen(self, values):
+        """Measures a candidate: its violation of the constraints, and why."""
+        hp = self.oracle.get_space()
+        hp.values = dict(values)
+        try:
+            keras.utils.clear_session()
+            model = self.runner.build(hp)
+        except FatalError:
+            raise
+        except Exception:
+            return 0.0, ""  # The trial will show it, and be recorded.
+        total, reasons = 0.0, []
+        for constraint in self.constraints:
+            value = constraint.measure(model)
+            violation = constraint.violation(value)
+            if violation > 0:
+                total += violation
+                reasons.append(
+                    f"{constraint.name} {value:,} of {constraint.limit:,}"
+                )
+        return total, " and ".join(reasons)
+
     def _search_here(self, fit_args, fit_kwargs):
         while not self._reason_to_stop():
             self.pre_create_trial()
@@ -833,6 +865,12 @@ class Tuner(keras_tuner.Tuner):
             f"Search finished: {_counted(done, 'trial')} completed, {failed} "
             f"failed, in {self.project_dir}"
         )
+        infeasible = len(getattr(self.oracle, "infeasible", ()))
+        if infeasible:
+            self._progress.note(
+                f"{_counted(infeasible, 'candidate')} violated the "
+                "constraints and cost no trial."
+            )
         if failed and not done:
             last = [t for t in trials if t.status == "FAILED"][-1]
             self._progress.note(
@@ -878,6 +916,24 @@ def _check_positive(name, value):
             f"Invalid value received for argument `{name}`. Expected a "
             f"positive number or `None`. Received: {name}={value!r}"
         )
+
+
+def _check_constraints(constraints, oracle):
+    for constraint in constraints:
+        is_cost = isinstance(constraint, Cost)
+        if not is_cost or constraint.limit is None:
+            raise ValueError(
+                "Invalid value received for argument `constraints`. Expected "
+                "costs with a limit, such as "
+                "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
+                f"Received: {constraint!r}"
+            )
+    if constraints and not isinstance(oracle, Oracle):
+        raise ValueError(
+            "`constraints` need an oracle of keras_nas, which learns what is "
+            f"infeasible. Received: oracle={oracle!r}"
+        )
+    return list(constraints)
 
 
 def _check_verbose(verbose):

@@ -1,0 +1,7 @@
+"""What an architecture costs, as a number and as a constraint."""
+
+from keras_nas.costs.cost import Cost
+from keras_nas.costs.flops import Flops
+from keras_nas.costs.parameters import Parameters
+
+__all__ = ["Cost", "Flops", "Parameters"]

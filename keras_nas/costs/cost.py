@@ -1,0 +1,61 @@
+"""The base of all costs."""
+
+import numbers
+
+
+class Cost:
+    """A number that a model should not let grow.
+
+    Subclass it, override `measure`, and set `name`. With a limit it is a
+    constraint of a search: `constraints=[MyCost(100)]`.
+
+    Args:
+        limit: Optional positive number, the largest value allowed.
+
+    Example:
+
+    >>> class Layers(Cost):
+    ...     name = "layers"
+    ...     def measure(self, model):
+    ...         return len(model.layers)
+    >>> Layers(limit=10).violation(15)
+    0.5
+    """
+
+    name = "cost"
+
+    def __init__(self, limit=None):
+        is_number = isinstance(limit, numbers.Real) and limit is not True
+        if limit is not None and not (is_number and limit > 0):
+            raise ValueError(
+                f"Invalid value received for the limit of `{self.name}`. "
+                f"Expected a positive number or `None`. Received: {limit!r}"
+            )
+        self.limit = limit
+
+    def measure(self, model):
+        """Measures a model.
+
+        Args:
+            model: Built `keras.Model`.
+
+        Returns:
+            Number, in the unit that the name of the class says.
+        """
+        raise NotImplementedError
+
+    def violation(self, value):
+        """How far a value is beyond the limit, as a share of the limit.
+
+        Args:
+            value: Number, as `measure` returns it.
+
+        Returns:
+            Float, 0.0 within the limit.
+        """
+        if self.limit is None:
+            return 0.0
+        return max(0.0, value / self.limit - 1.0)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.limit})"

@@ -1,0 +1,86 @@
+"""Candidates that are too expensive are never trained."""
+
+import pytest
+
+import keras_nas as nas
+from keras_nas_tests.tuners.tiny_searches import (
+    ScoredByUnits,
+    build,
+    trials_of,
+)
+
+# The model of tiny_searches has 2 * units + units + units + 1 parameters.
+
+
+def make(tmp_path, max_parameters, tuner=nas.RandomSearch, **arguments):
+    arguments = {"max_trials": 6, "seed": 0} | arguments
+    return tuner(
+        build,
+        "val_loss",
+        evaluator=ScoredByUnits(),
+        constraints=[nas.costs.Parameters(max_parameters)],
+        directory=tmp_path,
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize("tuner", [nas.RandomSearch, nas.RegularizedEvolution])
+def test_only_feasible_candidates_become_trials(tmp_path, capsys, tuner):
+    tuner = make(tmp_path, 13, tuner)
+    tuner.search()
+    tried = {t.hyperparameters["units"] for t in tuner.oracle.trials.values()}
+    assert tried == {1, 2, 3}
+    rejected = {one["values"]["units"] for one in tuner.oracle.infeasible}
+    assert rejected == {4, 5, 6}
+    out = capsys.readouterr().out
+    assert "3 candidates violated the constraints and cost no trial" in out
+    assert "The space is exhausted" in out
+
+
+def test_the_oracle_learns_how_far_a_candidate_was(tmp_path):
+    tuner = make(tmp_path, 10)
+    tuner.search(verbose=0)
+    violations = {
+        one["values"]["units"]: one["violation"]
+        for one in tuner.oracle.infeasible
+    }
+    assert violations[5] == pytest.approx(2.1 - 1)
+    reasons = [one["reason"] for one in tuner.oracle.infeasible]
+    assert "parameters 21 of 10" in reasons
+
+
+def test_too_tight_constraints_end_with_the_nearest_candidate(tmp_path):
+    oracle = nas.oracles.RandomOracle("val_loss", seed=0, max_rejections=4)
+    tuner = nas.Tuner(
+        oracle,
+        build,
+        evaluator=ScoredByUnits(),
+        constraints=[nas.costs.Parameters(2)],
+        directory=tmp_path,
+    )
+    with pytest.raises(RuntimeError, match="4 proposals in a row violate"):
+        tuner.search(verbose=0)
+    assert len(oracle.infeasible) == 4
+    nearest = min(one["values"]["units"] for one in oracle.infeasible)
+    with pytest.raises(RuntimeError, match=f"'units': {nearest}}}"):
+        tuner.search(verbose=0)
+
+
+def test_a_resumed_search_knows_what_is_infeasible(tmp_path):
+    whole = make(tmp_path, 17, project_name="whole")
+    whole.search(verbose=0)
+    for trials in (1, 2, 6):
+        tuner = make(tmp_path, 17, project_name="parts", max_trials=trials)
+        tuner.search(verbose=0)
+    assert trials_of(tuner) == trials_of(whole)
+    assert tuner.oracle.infeasible == whole.oracle.infeasible
+
+
+@pytest.mark.parametrize(
+    "constraint", [nas.costs.Parameters(), 100, "parameters"]
+)
+def test_a_constraint_has_a_limit(tmp_path, constraint):
+    with pytest.raises(ValueError, match="Expected costs with a limit"):
+        nas.RandomSearch(
+            build, "val_loss", constraints=[constraint], directory=tmp_path
+        )
