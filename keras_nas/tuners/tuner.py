@@ -112,6 +112,8 @@ class Tuner(keras_tuner.Tuner):
             `Parameters(max_parameters=100_000)`. They are checked on the
             built model. A candidate that violates one is neither trained nor
             counted as a trial, and is never proposed again.
+        keep_weights: Integer, the weights of so many of the best trials are
+            kept on the disk, for `get_best_models`; `None` keeps all.
 
     Raises:
         ValueError: If an argument is wrong, the search space is empty, the
@@ -160,6 +162,7 @@ class Tuner(keras_tuner.Tuner):
         patience=None,
         trial_timeout=None,
         constraints=(),
+        keep_weights=10,
     ):
         if not isinstance(oracle, keras_tuner.Oracle):
             raise ValueError(
@@ -177,12 +180,14 @@ class Tuner(keras_tuner.Tuner):
         for name, value in (
             ("max_time", max_time),
             ("patience", patience),
+            ("keep_weights", keep_weights),
             ("trial_timeout", trial_timeout),
         ):
             _check_positive(name, value)
         self.constraints = _check_constraints(constraints, oracle)
         if self.constraints:
             oracle.screen = self._screen
+        self.keep_weights = keep_weights
         self.max_time = max_time
         self.patience = patience
         self.trial_timeout = trial_timeout
@@ -378,7 +383,9 @@ class Tuner(keras_tuner.Tuner):
         if not storage.exists(weights):
             raise RuntimeError(
                 f"Trial {trial.trial_id} has no weights: '{weights}' does "
-                "not exist. Train the architecture anew with "
+                "not exist. The weights of the "
+                f"`keep_weights={self.keep_weights}` best trials are kept. "
+                "Train the architecture anew: "
                 "`tuner.hypermodel.build(trial.hyperparameters)`."
             )
         with maybe_distribute(self.distribution_strategy):
@@ -753,8 +760,20 @@ class Tuner(keras_tuner.Tuner):
     def _end(self, trial):
         try:
             self.on_trial_end(trial)
+            self._drop_weights(trial)
         finally:
             self._report(self.oracle.get_trial(trial.trial_id))
+
+    def _drop_weights(self, ended):
+        """Removes the weights that the trial that ended made superfluous."""
+        if self.keep_weights is None:
+            return
+        best = self.oracle.get_best_trials(self.keep_weights + 1)
+        kept = [trial.trial_id for trial in best[: self.keep_weights]]
+        dropped = [trial.trial_id for trial in best[self.keep_weights :]]
+        for trial_id in {*dropped, ended.trial_id}.difference(kept):
+            folder = self.get_trial_dir(trial_id)
+            storage.remove(os.path.join(folder, WEIGHTS_FILE))
 
     def _fail(self, trial, message, is_final):
         trial.message = message
