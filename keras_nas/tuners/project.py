@@ -10,8 +10,8 @@ from keras_nas.tuners.fingerprint import FILE as FINGERPRINT_FILE
 from keras_nas.tuners.fingerprint import check_fingerprint
 from keras_nas.tuners.project_lock import LOCK_FILE
 
-# As `storage.write_atomically` names them.
-_TEMPORARY = re.compile(r"\.\d+\.")
+# As `storage.write_atomically` and `ship` name them.
+_TEMPORARY = re.compile(r"\.\d+\.|shipment_.*\.pkl$")
 
 
 def check_project(project_dir, overwrite, oracle, space):

@@ -7,8 +7,18 @@ import threading
 import tensorflow as tf
 from loky import ProcessPoolExecutor
 
-_IMPORT_QUIETLY = """
-import os
+# Runs first in a new process. The thread ends it when the process that owns
+# the search is killed: a trial that went on would write into a project that
+# somebody may have resumed.
+_START = """
+import os, threading, time
+
+def follow(parent=os.getppid()):
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+threading.Thread(target=follow, daemon=True).start()
 stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
 os.dup2(nowhere, 2)
 try:
@@ -124,12 +134,15 @@ class WorkerPool(concurrent.futures.Executor):
         process.shutdown(wait=False)
 
     def _start(self, place):
-        return ProcessPoolExecutor(max_workers=1, env=self._environments[place])
-
-
-def _import_libraries():
-    """Does what takes a new process longest."""
-    import keras_nas.tuners.trial_task  # noqa: F401
+        return ProcessPoolExecutor(
+            max_workers=1,
+            env=self._environments[place],
+            # A function of this package could not do it: to find it, the
+            # process would import TensorFlow, whose greetings are to be
+            # kept off the screen.
+            initializer=exec,
+            initargs=(_START, {}),
+        )
 
 
 def _environment(place, threads):

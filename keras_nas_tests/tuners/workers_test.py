@@ -3,6 +3,8 @@
 import concurrent.futures
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import keras
@@ -11,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import keras_nas as nas
+from keras_nas.tuners.project import remove_leftovers
 from keras_nas.tuners.worker_pool import WorkerPool
 from keras_nas_tests.tuners.tiny_searches import X, Y, build, trials_of
 
@@ -198,6 +201,61 @@ def test_a_function_makes_the_data_in_this_process_too(tmp_path):
     )
     tuner.search(make_dataset, validation_data=make_dataset, verbose=0)
     assert len(tuner.oracle.completed_trials()) == 1
+
+
+HANG = """
+import os, sys, time
+from keras_nas.tuners.worker_pool import WorkerPool
+
+def announce_and_hang(path):
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)
+
+pool = WorkerPool(1)
+hanging = pool.submit(announce_and_hang, sys.argv[1])
+pool.prepare()
+time.sleep(600)
+"""
+
+
+def test_workers_end_with_the_process_that_owns_the_search(tmp_path):
+    path = tmp_path / "pid"
+    owner = subprocess.Popen([sys.executable, "-c", HANG, str(path)])
+    while not (path.exists() and path.read_text()):
+        time.sleep(0.1)
+    worker = int(path.read_text())
+    os.kill(worker, 0)  # It lives.
+    owner.kill()
+    owner.wait()
+    for _ in range(100):
+        time.sleep(0.1)
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+    raise AssertionError("the worker lives on")
+
+
+def test_workers_keep_tensorflow_s_greetings_to_themselves(capfd):
+    with WorkerPool(1) as pool:
+        assert pool.submit(max, 1, 2).result(timeout=60) == 2
+    assert "oneDNN" not in capfd.readouterr().err
+
+
+def test_what_a_killed_search_sent_is_removed(tmp_path):
+    project = tmp_path / "untitled_project"
+    (project / "trial_0000").mkdir(parents=True)
+    leftovers = [
+        project / "shipment_a1b2.pkl",
+        project / ".123.oracle.json",
+        project / "trial_0000" / ".123.checkpoint.weights.h5",
+    ]
+    for path in leftovers:
+        path.touch()
+    remove_leftovers(str(project))
+    assert not any(path.exists() for path in leftovers)
+    assert (project / "trial_0000").exists()
 
 
 # What cannot be done.
