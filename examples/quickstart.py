@@ -45,7 +45,7 @@ def main(_):
     x_train, x_val, y_train, y_val = split(x, y)
 
     tuner = nas.RegularizedEvolution(
-        build, objective="val_accuracy", max_trials=16, seed=SEED.value,
+        build, objective="val_accuracy", max_trials=12, seed=SEED.value,
         directory=OUTPUT.value, project_name="search",
     )  # fmt: skip
     data = {"x": x_train, "y": y_train, "validation_data": (x_val, y_val)}
