@@ -116,6 +116,38 @@ def sample(space, rng):
     return values
 
 
+def complete(values, space, rng):
+    """Draws the active hyperparameters that an architecture lacks.
+
+    Args:
+        values: Dict of hyperparameter values, by name.
+        space: `keras_tuner.HyperParameters`, the search space.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        A new dict of the active hyperparameter values, by name.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Choice("a", [1, 2])
+    >>> _ = space.Choice("b", [1, 2])
+    >>> complete({"a": 2}, space, np.random.default_rng(0))
+    {'a': 2, 'b': 2}
+    """
+    known = active_values(values, space)
+    completed = {}
+    for hp in parents_first(space):
+        if hp.name in completed or not _is_active(hp, completed):
+            continue
+        if hp.name in known:
+            completed[hp.name] = known[hp.name]
+        else:
+            completed[hp.name] = _draw(hp, rng)
+    return completed
+
+
 def mutate(values, space, rng):
     """Returns a neighbour: one active hyperparameter has another value.
 

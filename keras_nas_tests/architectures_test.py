@@ -1145,3 +1145,21 @@ def test_a_space_has_a_choice_if_anything_has_two_values():
         assert not architectures.has_choice(space)
         register(space)
         assert architectures.has_choice(space)
+
+
+def test_completing_draws_what_is_missing_and_nothing_else():
+    space = keras_tuner.HyperParameters()
+    space.Choice("head", ["flat", "dense"])
+    with space.conditional_scope("head", ["dense"]):
+        space.Int("units", 1, 1000)
+    space.Int("depth", 1, 1000)
+    completed = architectures.complete(
+        {"head": "dense", "depth": 7, "gone": 1}, space, rng_of(0)
+    )
+    assert list(completed) == ["head", "units", "depth"]
+    assert (completed["head"], completed["depth"]) == ("dense", 7)
+    drawn = {
+        architectures.complete({"head": "dense"}, space, rng_of(seed))["units"]
+        for seed in range(20)
+    }
+    assert len(drawn) > 10

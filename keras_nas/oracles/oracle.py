@@ -237,9 +237,7 @@ class Oracle(keras_tuner.Oracle):
         if values is not None:
             # Draws what the proposal leaves open, as KerasTuner would
             # without a seed.
-            values = architectures.crossover(
-                values, values, self.hyperparameters, rng
-            )
+            values = architectures.complete(values, self.hyperparameters, rng)
         if values is None or self.is_seen(values):
             values = self.random_values(rng)
         if values is None:
