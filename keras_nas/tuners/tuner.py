@@ -8,6 +8,7 @@ handling of callbacks and `compile` arguments is not public.
 import collections
 import concurrent.futures
 import inspect
+import itertools
 import numbers
 import os
 import time
@@ -587,6 +588,7 @@ class Tuner(keras_tuner.Tuner):
         shipment = ship(self.runner, fit_args, fit_kwargs, self.project_dir)
         free = [f"{self.tuner_id}-{place}" for place in range(places)]
         running = {}
+        serials = itertools.count()
         try:
             while True:
                 while free and not self._reason_to_stop():
@@ -600,6 +602,7 @@ class Tuner(keras_tuner.Tuner):
                         trial.hyperparameters.get_config(),
                         self.oracle.start_order.index(trial.trial_id),
                         self.get_trial_dir(trial.trial_id),
+                        next(serials),
                     )
                     running[future] = (trial, free.pop(0), time.monotonic())
                     self._begin(trial)
@@ -616,6 +619,9 @@ class Tuner(keras_tuner.Tuner):
                     trial, place, _ = running.pop(future)
                     free.append(place)
                     self._take_result(trial, future)
+                # Dask runs a finished trial again if its worker dies while
+                # anybody still holds the future.
+                done = future = None
         finally:
             for future in running:
                 future.cancel()
