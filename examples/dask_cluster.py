@@ -1,8 +1,7 @@
 """Searches on a Dask cluster: `pip install keras-nas[distributed,examples]`.
 
-Without an address it starts two worker processes on this machine. With
-`--scheduler tcp://host:8786` it uses a cluster that runs already; its workers
-need keras_nas and a folder `--output` that all of them share.
+Without `--scheduler tcp://...` it starts worker processes on this machine.
+The workers of a cluster need keras_nas, and a folder `--output` they share.
 """
 
 import contextlib
@@ -18,6 +17,9 @@ import keras_nas as nas
 
 SCHEDULER = flags.DEFINE_string("scheduler", None, "tcp://... of a cluster.")
 WORKERS = flags.DEFINE_integer("workers", 2, "How many trials at a time.")
+# A terminal sends Ctrl-C to every process; the search decides what it means.
+IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
 OUTPUT = flags.DEFINE_string("output", "dask_cluster_output", "Results folder.")
 
 
@@ -36,9 +38,8 @@ def build(hp):
 def connected():
     """Connects to the cluster that was named, or to one made for the while."""
     with contextlib.ExitStack() as stack:
-        cluster = SCHEDULER.value
-        if cluster is None:
-            # The search itself starts a trial again when its worker has died.
+        if not (cluster := SCHEDULER.value):
+            # The search itself runs a trial again when its worker has died.
             dask.config.set({"distributed.scheduler.allowed-failures": 0})
             cluster = stack.enter_context(
                 LocalCluster(
@@ -47,6 +48,7 @@ def connected():
                     dashboard_address=None,
                     # Trials side by side must not fight over the cores.
                     env={"TF_NUM_INTRAOP_THREADS": "1"},
+                    preload=[IGNORE_CTRL_C],
                 )
             )
         yield stack.enter_context(Client(cluster))

@@ -635,6 +635,14 @@ class Tuner(keras_tuner.Tuner):
         except Exception as error:  # The worker, not the trial, has failed.
             if trial.trial_id in self._overdue:
                 self._fail(trial, self._timeout_message(), is_final=True)
+            elif isinstance(error, concurrent.futures.CancelledError):
+                # Dask does this when its scheduler is gone; what is given to
+                # it then never ends.
+                raise RuntimeError(
+                    "The executor has cancelled a trial: it was shut down, or "
+                    "has lost its cluster. Nothing that had finished is lost; "
+                    "run the same script again to go on."
+                ) from error
             elif self._count_loss(trial):
                 self._progress.forget_trial(self._number(trial))
                 self._progress.note(

@@ -15,7 +15,13 @@ import pytest
 
 import keras_nas as nas
 from keras_nas import storage
-from keras_nas_tests.tuners.tiny_searches import X, Y, build
+from keras_nas_tests.tuners.tiny_searches import (
+    ScoredByUnits,
+    X,
+    Y,
+    build,
+    trials_of,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -161,6 +167,34 @@ def test_a_finished_trial_is_let_go(tmp_path):
         tuner.search(X, Y, verbose=0, executor=executor)
     _, waited_s = (trial.score for trial in tuner.oracle.trials.values())
     assert 0 < waited_s < 10
+
+
+class Cancelling(concurrent.futures.Executor):
+    """Does what Dask does when the scheduler is gone."""
+
+    def submit(self, *args, **kwargs):
+        future = concurrent.futures.Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_a_lost_cluster_ends_the_search_and_nothing_else(tmp_path):
+    def make_tuner():
+        return nas.RandomSearch(
+            build,
+            "val_loss",
+            max_trials=3,
+            seed=0,
+            evaluator=ScoredByUnits(),
+            directory=tmp_path,
+        )
+
+    with pytest.raises(RuntimeError, match="cancelled a trial.*again to go on"):
+        make_tuner().search(X, Y, verbose=0, executor=Cancelling(), workers=2)
+    tuner = make_tuner()
+    tuner.search(X, Y, verbose=0)
+    assert [t[1] for t in trials_of(tuner)] == ["COMPLETED"] * 3
 
 
 def test_the_example_runs(tmp_path):
