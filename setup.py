@@ -33,9 +33,11 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    "distributed": ["distributed>=2025.1"],
     "docs": ["furo>=2025.7", "myst-parser>=5.0", "sphinx>=8.2,<10"],
     "examples": ["scikit-learn>=1.5"],
     "tests": [
+        "distributed>=2025.1",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         # One minor version, so that everyone's `ruff format` agrees.

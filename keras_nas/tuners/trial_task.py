@@ -18,7 +18,7 @@ from keras_nas.tuners.trial_result import TrialResult
 _DATA = ("x", "y", "validation_data")
 
 
-def run_trial_task(shipment, hyperparameters, number, directory):
+def run_trial_task(shipment, hyperparameters, number, directory, serial=0):
     """Runs a trial in whatever process this is called in.
 
     Args:
@@ -26,11 +26,15 @@ def run_trial_task(shipment, hyperparameters, number, directory):
         hyperparameters: Dict, a `keras_tuner.HyperParameters` configuration.
         number: Integer, the number of the trial in the search.
         directory: String, the folder of the trial.
+        serial: Integer, another one for each call of a search. Dask takes
+            two calls with the same arguments for the same call: a trial that
+            is to run again would get its old outcome back.
 
     Returns:
         `TrialResult`. Errors are reported in it and not raised: an
         exception of the user's may not survive the way back.
     """
+    del serial  # Only the executor looks at it.
     hp = keras_tuner.HyperParameters.from_config(hyperparameters)
     try:
         runner, fit_args, fit_kwargs = _unpack(shipment)

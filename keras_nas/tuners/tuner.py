@@ -8,6 +8,7 @@ handling of callbacks and `compile` arguments is not public.
 import collections
 import concurrent.futures
 import inspect
+import itertools
 import numbers
 import os
 import time
@@ -626,6 +627,7 @@ class Tuner(keras_tuner.Tuner):
         shipment = ship(self.runner, fit_args, fit_kwargs, self.project_dir)
         free = [f"{self.tuner_id}-{place}" for place in range(places)]
         running = {}
+        serials = itertools.count()
         try:
             while True:
                 while free and not self._reason_to_stop():
@@ -639,6 +641,7 @@ class Tuner(keras_tuner.Tuner):
                         trial.hyperparameters.get_config(),
                         self.oracle.start_order.index(trial.trial_id),
                         self.get_trial_dir(trial.trial_id),
+                        next(serials),
                     )
                     running[future] = (trial, free.pop(0), time.monotonic())
                     self._begin(trial)
@@ -655,6 +658,9 @@ class Tuner(keras_tuner.Tuner):
                     trial, place, _ = running.pop(future)
                     free.append(place)
                     self._take_result(trial, future)
+                # Dask runs a finished trial again if its worker dies while
+                # anybody still holds the future.
+                done = future = None
         finally:
             for future in running:
                 future.cancel()
@@ -668,6 +674,14 @@ class Tuner(keras_tuner.Tuner):
         except Exception as error:  # The worker, not the trial, has failed.
             if trial.trial_id in self._overdue:
                 self._fail(trial, self._timeout_message(), is_final=True)
+            elif isinstance(error, concurrent.futures.CancelledError):
+                # Dask does this when its scheduler is gone; what is given to
+                # it then never ends.
+                raise RuntimeError(
+                    "The executor has cancelled a trial: it was shut down, or "
+                    "has lost its cluster. Nothing that had finished is lost; "
+                    "run the same script again to go on."
+                ) from error
             elif self._count_loss(trial):
                 self._progress.forget_trial(self._number(trial))
                 self._progress.note(
