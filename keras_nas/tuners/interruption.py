@@ -15,12 +15,14 @@ class Interruption:
 
     Example:
 
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
     >>> interruption = Interruption(print)
     >>> with interruption.handled():
     ...     signal.raise_signal(signal.SIGINT)
     Stopping after the trials that run now. Press Ctrl-C again to stop at once.
     >>> interruption.is_wished
     True
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
 
     def __init__(self, note):

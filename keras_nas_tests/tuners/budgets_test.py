@@ -10,6 +10,14 @@ import keras_nas as nas
 from keras_nas_tests.tuners.tiny_searches import UNITS, X, Y, build
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c():
+    """Undoes what a shell does to jobs it starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Scores(nas.evaluators.Evaluator):
     """Gives a list of scores, each after some seconds."""
 
