@@ -109,11 +109,7 @@ def sample(space, rng):
     >>> sample(space, np.random.default_rng(0))
     {'activation': 'gelu'}
     """
-    values = {}
-    for hp in parents_first(space):
-        if hp.name not in values and _is_active(hp, values):
-            values[hp.name] = _draw(hp, rng)
-    return values
+    return complete({}, space, rng)
 
 
 def complete(values, space, rng):

@@ -61,7 +61,6 @@ def _best_epoch(history, objective):
         if not objective.has_value(logs) and number + 1 < len(epochs):
             continue  # `validation_freq` skips epochs, but not the last.
         metrics = _with_objective(logs, objective)
-        # The first finite epoch beats an epoch that is not.
         metrics = _numbers(metrics, objective) | {"best_epoch": float(number)}
         value = metrics[objective.name]
         if best is None or not np.isfinite(best[objective.name]):

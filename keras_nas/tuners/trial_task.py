@@ -3,8 +3,8 @@
 import functools
 import inspect
 import os
-import tempfile
 import traceback
+import uuid
 
 import cloudpickle
 import keras_tuner
@@ -72,15 +72,18 @@ def ship(runner, fit_args, fit_kwargs, folder):
             what, and the way out.
     """
     named = dict(zip(_DATA, fit_args, strict=False)) | dict(fit_kwargs)
-    for name, value in named.items():
-        _check_shippable(f"argument `{name}` of `search()`", value)
-    for name, value in vars(runner).items():
-        _check_shippable(f"`{name}` of the tuner", value)
-    content = cloudpickle.dumps((runner, fit_args, fit_kwargs))
-    handle, local = tempfile.mkstemp(prefix="shipment_", suffix=".pkl")
-    os.close(handle)
-    os.remove(local)
-    path = os.path.join(folder, os.path.basename(local))
+    try:
+        if any(isinstance(v, tf.data.Dataset) for v in named.values()):
+            raise TypeError("a dataset stays in its process")
+        content = cloudpickle.dumps((runner, fit_args, fit_kwargs))
+    except Exception:
+        # Only now one by one: data may be large.
+        for name, value in named.items():
+            _check_shippable(f"argument `{name}` of `search()`", value)
+        for name, value in vars(runner).items():
+            _check_shippable(f"`{name}` of the tuner", value)
+        raise
+    path = os.path.join(folder, f"shipment_{uuid.uuid4().hex}.pkl")
     storage.write_bytes(path, content)
     return path
 

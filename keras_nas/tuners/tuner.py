@@ -1,8 +1,7 @@
 """The search loop.
 
 This is the only file that touches private parts of `keras_tuner.Tuner`: its
-constructor reloads a project before the subclass can say a word, and the
-handling of callbacks and `compile` arguments is not public.
+constructor reloads a project before the subclass can say a word.
 """
 
 import collections
