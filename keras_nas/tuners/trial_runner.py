@@ -196,6 +196,17 @@ def check_model(model):
     )
 
 
+def timeout_message(timeout_s):
+    """Says that a trial has taken too long.
+
+    Example:
+
+    >>> timeout_message(60)
+    'The trial took longer than `trial_timeout=60` seconds.'
+    """
+    return f"The trial took longer than `trial_timeout={timeout_s}` seconds."
+
+
 class _Timeout(keras.callbacks.Callback):
     """Ends a training that takes too long."""
 
@@ -206,10 +217,7 @@ class _Timeout(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if time.monotonic() - self._started_s > self._timeout_s:
-            raise FailedTrialError(
-                "The trial took longer than "
-                f"`trial_timeout={self._timeout_s}` seconds."
-            )
+            raise FailedTrialError(timeout_message(self._timeout_s))
 
 
 def _copied(callbacks):

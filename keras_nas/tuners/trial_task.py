@@ -18,7 +18,13 @@ from keras_nas.tuners.trial_result import TrialResult
 _DATA = ("x", "y", "validation_data")
 
 
-def run_trial_task(shipment, hyperparameters, number, directory, serial=0):
+def run_trial_task(
+    shipment,
+    hyperparameters,
+    number,
+    directory,
+    serial=0,
+):
     """Runs a trial in whatever process this is called in.
 
     Args:

@@ -4,11 +4,7 @@ This is the only file that touches private parts of `keras_tuner.Tuner`: its
 constructor reloads a project before the subclass can say a word.
 """
 
-import collections
-import concurrent.futures
 import inspect
-import itertools
-import numbers
 import os
 import time
 import traceback
@@ -26,7 +22,6 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, storage
-from keras_nas.costs import Cost
 from keras_nas.evaluators import Training
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
@@ -34,15 +29,17 @@ from keras_nas.evaluators.best_weights import (
     without_optimizer,
 )
 from keras_nas.evaluators.results import as_metrics
-from keras_nas.oracles import Oracle
-from keras_nas.tuners.exploration import explore
-from keras_nas.tuners.fingerprint import (
-    describe_objective,
-    write_fingerprint,
+from keras_nas.tuners.arguments import (
+    check_constraints,
+    check_positive,
+    check_verbose,
+    check_workers,
 )
+from keras_nas.tuners.exploration import explore
+from keras_nas.tuners.fingerprint import write_fingerprint
 from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.objective_check import check_objective
-from keras_nas.tuners.progress import Progress, format_values
+from keras_nas.tuners.progress import Progress
 from keras_nas.tuners.project import (
     check_project,
     empty_project,
@@ -50,21 +47,13 @@ from keras_nas.tuners.project import (
     remove_leftovers,
 )
 from keras_nas.tuners.project_lock import project_lock
+from keras_nas.tuners.search_log import SearchLog, counted
+from keras_nas.tuners.trial_dispatcher import TrialDispatcher
 from keras_nas.tuners.trial_runner import TrialRunner
-from keras_nas.tuners.trial_task import made_data, run_trial_task, ship
-from keras_nas.tuners.worker_pool import WorkerPool
+from keras_nas.tuners.trial_task import made_data
 
 # Methods that a subclass may override to follow a training.
 _HOOKS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end")
-
-# How often the time of running trials is looked at.
-_POLL_S = 1.0
-
-# A worker may die for reasons of its own; three are the trial's fault.
-_MAX_LOSSES = 3
-
-# What a trial may take beyond its timeout to end itself.
-_TIMEOUT_GRACE_S = 10.0
 
 
 class Tuner(keras_tuner.Tuner):
@@ -183,8 +172,8 @@ class Tuner(keras_tuner.Tuner):
             ("keep_weights", keep_weights),
             ("trial_timeout", trial_timeout),
         ):
-            _check_positive(name, value)
-        self.constraints = _check_constraints(constraints, oracle)
+            check_positive(name, value)
+        self.constraints = check_constraints(constraints, oracle)
         if self.constraints:
             oracle.screen = self._screen
         self.keep_weights = keep_weights
@@ -212,11 +201,7 @@ class Tuner(keras_tuner.Tuner):
         self._is_constructed = False
         self._spent_s = 0.0
         self._search_started_s = None
-        self._progress = Progress(verbose=0)
-        self._interruption = Interruption(self._progress.note)
         self._told_reason = None
-        self._losses = collections.Counter()
-        self._overdue = set()
 
         # Everything that can be wrong is found here, before the directory
         # is touched.
@@ -250,6 +235,7 @@ class Tuner(keras_tuner.Tuner):
             overwrite=False,
             executions_per_trial=executions_per_trial,
         )
+        self._show(verbose=0)
 
     # What a user calls.
 
@@ -290,7 +276,7 @@ class Tuner(keras_tuner.Tuner):
                 process searches in the same directory.
         """
         is_told = verbose != "auto"
-        verbose = _check_verbose(verbose)
+        verbose = check_verbose(verbose)
         if "KERASTUNER_ORACLE_IP" in os.environ:
             # KerasTuner's own chief and workers: its loop speaks to them.
             self._empty_if_told()
@@ -299,7 +285,7 @@ class Tuner(keras_tuner.Tuner):
         if not self._overrides_fit() or (is_told and self._takes_verbose()):
             # Several lines an epoch would drown the lines of the trials.
             fit_kwargs["verbose"] = 2 if verbose == 2 else 0
-        places = self._check_workers(workers, executor)
+        places = self._places(workers, executor)
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
         if self.remaining_trials != 0:
@@ -307,13 +293,12 @@ class Tuner(keras_tuner.Tuner):
         with project_lock(self.project_dir):
             self._empty_if_told()
             remove_leftovers(self.project_dir)
-            self._progress = Progress(verbose)
-            self._interruption = Interruption(self._progress.note)
+            self._show(verbose)
             self.oracle.verbose = 0  # KerasTuner's would print as well.
             self._search_started_s = time.monotonic()
             write_fingerprint(self.project_dir, self.oracle, self._first_space)
             self.save()
-            self._announce()
+            self._log.announce(type(self).__name__, self._first_space)
             try:
                 self.on_search_begin()
                 with self._interruption.handled():
@@ -327,14 +312,14 @@ class Tuner(keras_tuner.Tuner):
             except KeyboardInterrupt:
                 self._progress.note(
                     "Interrupted. "
-                    f"{_counted(len(self.oracle.end_order), 'finished trial')}"
+                    f"{counted(len(self.oracle.end_order), 'finished trial')}"
                     f" in {self.project_dir}; run the same script to go on."
                 )
                 raise
             finally:
                 self._stop_clock()
                 self.save()
-        self._conclude()
+        self._log.conclude()
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
         """Scores one trial; override it as in KerasTuner, or not at all.
@@ -406,26 +391,7 @@ class Tuner(keras_tuner.Tuner):
         Args:
             num_trials: Integer, how many of each.
         """
-        print(f"Results in {self.project_dir}")
-        print(f"Objective: {describe_objective(self.oracle.objective)}")
-        best = self.oracle.get_best_trials(num_trials)
-        for rank, trial in enumerate(best, start=1):
-            score = "-" if trial.score is None else f"{trial.score:.6g}"
-            values = format_values(trial.hyperparameters.values)
-            print(f"{rank:3d}. {self._label(trial)} | {score} | {values}")
-        failed = [
-            trial
-            for trial in self.oracle.trials.values()
-            if trial.status == trial_module.TrialStatus.FAILED
-        ]
-        if failed:
-            print(f"{len(failed)} failed:")
-        for trial in failed[:num_trials]:
-            print(f"     {self._label(trial)} | {_reason(trial)}")
-
-    def _label(self, trial):
-        number = self.oracle.start_order.index(trial.trial_id) + 1
-        return f"trial {number} (trial_{trial.trial_id})"
+        self._log.summarize(num_trials)
 
     # KerasTuner's storage, made whole.
 
@@ -533,23 +499,11 @@ class Tuner(keras_tuner.Tuner):
             empty_project(self.project_dir)
             self._is_to_be_emptied = False
 
-    def _check_workers(self, workers, executor):
-        """Returns how many trials run side by side; 0 for in this process."""
-        if workers is None and executor is None:
+    def _places(self, workers, executor):
+        """How many trials run side by side; 0 for in this process."""
+        places = check_workers(workers, executor)
+        if not places:
             return 0
-        if workers is None:
-            workers = getattr(executor, "_max_workers", None)
-            if workers is None:
-                raise ValueError(
-                    "This executor does not say how many workers it has. "
-                    "Expected `workers=`, how many trials to give it at a "
-                    f"time. Received: executor={executor!r}"
-                )
-        if not isinstance(workers, int) or workers < 1:
-            raise ValueError(
-                "Invalid value received for argument `workers`. Expected a "
-                f"positive integer. Received: workers={workers!r}"
-            )
         overridden = [
             name
             for name in ("run_trial", *_HOOKS)
@@ -561,7 +515,7 @@ class Tuner(keras_tuner.Tuner):
                 "would run in other processes than this tuner. Expected an "
                 "`evaluator=` or `callbacks=` in their place, or no workers."
             )
-        return workers
+        return places
 
     def _check_fit(self, fit_args, fit_kwargs):
         if self._overrides_fit() or not isinstance(self.evaluator, Training):
@@ -622,119 +576,55 @@ class Tuner(keras_tuner.Tuner):
 
     def _search_with_workers(self, places, executor, fit_args, fit_kwargs):
         """Keeps all places busy: a free one gets a proposal at once."""
-        pool = WorkerPool(places) if executor is None else None
-        shipment = ship(self.runner, fit_args, fit_kwargs, self.project_dir)
-        free = [f"{self.tuner_id}-{place}" for place in range(places)]
-        running = {}
-        serials = itertools.count()
-        try:
+        with TrialDispatcher(
+            self.runner,
+            fit_args,
+            fit_kwargs,
+            self.project_dir,
+            places,
+            executor,
+        ) as dispatcher:
             while True:
-                while free and not self._reason_to_stop():
+                while dispatcher.has_free_place and not self._reason_to_stop():
                     self.pre_create_trial()
-                    trial = self.oracle.create_trial(free[0])
+                    trial = self.oracle.create_trial(
+                        f"{self.tuner_id}-{dispatcher.free_place}"
+                    )
                     if trial.status != trial_module.TrialStatus.RUNNING:
                         break
-                    future = (pool or executor).submit(
-                        run_trial_task,
-                        shipment,
-                        trial.hyperparameters.get_config(),
+                    dispatcher.submit(
+                        trial,
                         self.oracle.start_order.index(trial.trial_id),
                         self.get_trial_dir(trial.trial_id),
-                        next(serials),
                     )
-                    running[future] = (trial, free.pop(0), time.monotonic())
                     self._begin(trial)
-                if not running:
+                if dispatcher.is_idle:
                     self._tell_of_exhaustion()
                     break
-                if pool and self.remaining_trials != 0:
-                    pool.prepare()
-                done, _ = concurrent.futures.wait(
-                    running, _POLL_S, concurrent.futures.FIRST_COMPLETED
-                )
-                self._kill_overdue(pool, running)
-                for future in done:
-                    trial, place, _ = running.pop(future)
-                    free.append(place)
-                    self._take_result(trial, future)
-                # Dask runs a finished trial again if its worker dies while
-                # anybody still holds the future.
-                done = future = None
-        finally:
-            for future in running:
-                future.cancel()
-            if pool:
-                pool.shutdown(wait=False)
-            storage.remove(shipment)
+                if self.remaining_trials != 0:
+                    dispatcher.prepare()
+                for trial, result in dispatcher.wait():
+                    self._take_result(trial, result)
 
-    def _take_result(self, trial, future):
-        try:
-            result = future.result()
-        except Exception as error:  # The worker, not the trial, has failed.
-            if trial.trial_id in self._overdue:
-                self._fail(trial, self._timeout_message(), is_final=True)
-            elif isinstance(error, concurrent.futures.CancelledError):
-                # Dask does this when its scheduler is gone; what is given to
-                # it then never ends.
-                raise RuntimeError(
-                    "The executor has cancelled a trial: it was shut down, or "
-                    "has lost its cluster. Nothing that had finished is lost; "
-                    "run the same script again to go on."
-                ) from error
-            elif self._count_loss(trial):
-                self._progress.forget_trial(self._number(trial))
-                self._progress.note(
-                    f"{self._number(trial)} | its worker died "
-                    f"({type(error).__name__}); it runs again"
-                )
-                self.oracle.return_trial(trial.trial_id)
-                return
-            else:
-                self._fail(
-                    trial,
-                    f"{type(error).__name__}: the worker of this trial died "
-                    f"{_MAX_LOSSES} times, most likely because it ran out of "
-                    f"memory. {error}",
-                    is_final=True,
-                )
-        else:
-            trial.hyperparameters = keras_tuner.HyperParameters.from_config(
-                result.hyperparameters
-            )
-            if result.kind == "fatal":
-                raise FatalRuntimeError(
-                    "A trial has failed in a way in which all others would. "
-                    f"The error in its worker:\n{result.error}"
-                )
-            if result.error:
-                self._fail(trial, result.error, result.kind == "final")
-            else:
-                self._record(trial, result.metrics)
-                trial.status = trial_module.TrialStatus.COMPLETED
-        self._end(trial)
-
-    def _count_loss(self, trial):
-        """Whether a trial whose worker died may run once more."""
-        self._losses[trial.trial_id] += 1
-        may_return = hasattr(self.oracle, "return_trial")
-        return may_return and self._losses[trial.trial_id] < _MAX_LOSSES
-
-    def _kill_overdue(self, pool, running):
-        if not pool or not self.trial_timeout:
+    def _take_result(self, trial, result):
+        if result.kind == "lost" and hasattr(self.oracle, "return_trial"):
+            self._log.lose(trial, result.error)
+            self.oracle.return_trial(trial.trial_id)
             return
-        for future, (trial, _, started_s) in running.items():
-            # A trial can end itself between two batches; this is for one
-            # that hangs, or is busy with something else.
-            over_s = time.monotonic() - started_s - self.trial_timeout
-            if over_s > _TIMEOUT_GRACE_S and not future.done():
-                self._overdue.add(trial.trial_id)
-                pool.kill(future)
-
-    def _timeout_message(self):
-        return (
-            f"TrialTimeout: the trial took longer than "
-            f"`trial_timeout={self.trial_timeout}` seconds."
+        trial.hyperparameters = keras_tuner.HyperParameters.from_config(
+            result.hyperparameters
         )
+        if result.kind == "fatal":
+            raise FatalRuntimeError(
+                "A trial has failed in a way in which all others would. "
+                f"The error in its worker:\n{result.error}"
+            )
+        if result.error:
+            self._fail(trial, result.error, result.kind != "error")
+        else:
+            self._record(trial, result.metrics)
+            trial.status = trial_module.TrialStatus.COMPLETED
+        self._end(trial)
 
     def _reason_to_stop(self):
         reason = None
@@ -766,8 +656,7 @@ class Tuner(keras_tuner.Tuner):
         return len(ended) - 1 - ended.index(best[0].trial_id)
 
     def _begin(self, trial):
-        values = dict(trial.hyperparameters.values)
-        self._progress.begin_trial(self._number(trial), values)
+        self._log.begin(trial)
         self.on_trial_begin(trial)
 
     def _end(self, trial):
@@ -775,7 +664,9 @@ class Tuner(keras_tuner.Tuner):
             self.on_trial_end(trial)
             self._drop_weights(trial)
         finally:
-            self._report(self.oracle.get_trial(trial.trial_id))
+            self._log.end(
+                self.oracle.get_trial(trial.trial_id), self._elapsed_s()
+            )
 
     def _drop_weights(self, ended):
         """Removes the weights that the trial that ended made superfluous."""
@@ -795,11 +686,6 @@ class Tuner(keras_tuner.Tuner):
             if is_final
             else trial_module.TrialStatus.INVALID
         )
-
-    def _number(self, trial):
-        number = self.oracle.start_order.index(trial.trial_id) + 1
-        limit = self.oracle.max_trials
-        return f"trial {number}/{limit}" if limit else f"trial {number}"
 
     def _evaluate(self, trial, fit_args, fit_kwargs):
         result = self.run_trial(trial, *fit_args, **fit_kwargs)
@@ -841,75 +727,10 @@ class Tuner(keras_tuner.Tuner):
         }
         return [_TunerHook(trial, name, m) for name, m in hooks.items()]
 
-    # What is shown.
-
-    def _announce(self):
-        size = architectures.size(self._first_space)
-        count = f"{size:,}" if size < 10**9 else f"{float(size):.2g}"
-        if size == float("inf"):
-            count = "very many"
-        done = len(self.oracle.end_order)
-        limit = self.oracle.max_trials
-        limit = _counted(limit, "trial") if limit else "unlimited trials"
-        hyperparameters = _counted(
-            len(self._first_space.space), "hyperparameter"
-        )
-        resumed = f", {done} of them finished before" if done else ""
-        self._progress.note(
-            f"{type(self).__name__}: {hyperparameters}, {count} "
-            "architectures, objective "
-            f"{describe_objective(self.oracle.objective)}, {limit}"
-            f"{resumed}, in {self.project_dir}"
-        )
-
-    def _report(self, trial):
-        best = self.oracle.get_best_trials(1)
-        done = len(self.oracle.end_order)
-        spent_s = self._elapsed_s()
-        left_s = None
-        if self.oracle.max_trials and done:
-            remaining = max(0, self.oracle.max_trials - done)
-            left_s = spent_s / done * remaining if remaining else None
-        name = self.oracle.objective.name
-        if trial.score is None:
-            outcome = f"{trial.status}: {_reason(trial)}"
-        else:
-            outcome = f"{name} {trial.score:.5g}"
-        self._progress.end_trial(
-            label=self._number(trial),
-            outcome=outcome,
-            best=(
-                f"{best[0].score:.5g} (trial "
-                f"{self.oracle.start_order.index(best[0].trial_id) + 1})"
-                if best and best[0].score is not None
-                else "none"
-            ),
-            spent_s=spent_s,
-            left_s=left_s,
-            values=trial.hyperparameters.values,
-        )
-
-    def _conclude(self):
-        trials = self.oracle.trials.values()
-        done = sum(t.status == "COMPLETED" for t in trials)
-        failed = sum(t.status == "FAILED" for t in trials)
-        self._progress.note(
-            f"Search finished: {_counted(done, 'trial')} completed, {failed} "
-            f"failed, in {self.project_dir}"
-        )
-        infeasible = len(getattr(self.oracle, "infeasible", ()))
-        if infeasible:
-            self._progress.note(
-                f"{_counted(infeasible, 'candidate')} violated the "
-                "constraints and cost no trial."
-            )
-        if failed and not done:
-            last = [t for t in trials if t.status == "FAILED"][-1]
-            self._progress.note(
-                f"No trial has succeeded. The last failure: {_reason(last)}. "
-                "Failed trials are not run again: after mending the cause, "
-                "search with `overwrite=True` or another `project_name`."
-            )
+    def _show(self, verbose):
+        self._progress = Progress(verbose)
+        self._interruption = Interruption(self._progress.note)
+        self._log = SearchLog(self._progress, self.oracle, self.project_dir)
 
     def _elapsed_s(self):
         if self._search_started_s is None:
@@ -939,54 +760,3 @@ class _BuildFunction(keras_tuner.HyperModel):
     def __init__(self, build):
         super().__init__()
         self.build = build
-
-
-def _check_positive(name, value):
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if value is not None and not (is_number and value > 0):
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected a "
-            f"positive number or `None`. Received: {name}={value!r}"
-        )
-
-
-def _check_constraints(constraints, oracle):
-    for constraint in constraints:
-        is_cost = isinstance(constraint, Cost)
-        if not is_cost or constraint.limit is None:
-            raise ValueError(
-                "Invalid value received for argument `constraints`. Expected "
-                "costs with a limit, such as "
-                "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
-                f"Received: {constraint!r}"
-            )
-    if constraints and not isinstance(oracle, Oracle):
-        raise ValueError(
-            "`constraints` need an oracle of keras_nas, which learns what is "
-            f"infeasible. Received: oracle={oracle!r}"
-        )
-    return list(constraints)
-
-
-def _check_verbose(verbose):
-    if verbose == "auto":
-        return 1
-    if verbose not in (0, 1, 2):
-        raise ValueError(
-            "Invalid value received for argument `verbose`. Expected 0, 1, "
-            f'2 or "auto". Received: verbose={verbose!r}'
-        )
-    return int(verbose)
-
-
-def _counted(number, noun):
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _reason(trial):
-    """The line of a traceback that names the error: what went wrong."""
-    lines = (trial.message or "no reason given").strip().splitlines()
-    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
-    below = lines[frames[-1] + 1 :] if frames else lines
-    # Below the code comes the error; more lines of its message may follow.
-    return next((line for line in below if line[:1].strip()), lines[-1])

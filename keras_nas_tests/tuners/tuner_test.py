@@ -142,7 +142,7 @@ def test_the_summary_of_results_gives_the_reasons_of_failures(tmp_path, capsys):
     tuner.search(verbose=0)
     tuner.results_summary()
     out = capsys.readouterr().out
-    assert "1 failed:" in out
+    assert "1 failed (50% of those that ended):" in out
     assert "trial 2 (trial_0001) | ValueError: kernel too large" in out
 
 

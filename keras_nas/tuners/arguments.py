@@ -1,0 +1,97 @@
+"""Checks of what a tuner and its `search()` are given."""
+
+import numbers
+
+from keras_nas.costs import Cost
+from keras_nas.oracles import Oracle
+
+
+def check_positive(name, value):
+    """Raises a `ValueError` unless `value` is a positive number or `None`."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if value is not None and not (is_number and value > 0):
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a "
+            f"positive number or `None`. Received: {name}={value!r}"
+        )
+
+
+def check_constraints(constraints, oracle):
+    """Checks `constraints=`; returns them as a list.
+
+    Args:
+        constraints: Iterable of `keras_nas.costs.Cost`.
+        oracle: The oracle that has to learn what is infeasible.
+
+    Returns:
+        List of costs with limits.
+
+    Raises:
+        ValueError: If one is no cost or has no limit, or if the oracle does
+            not know of constraints.
+    """
+    constraints = list(constraints)
+    for constraint in constraints:
+        is_cost = isinstance(constraint, Cost)
+        if not is_cost or constraint.limit is None:
+            raise ValueError(
+                "Invalid value received for argument `constraints`. Expected "
+                "costs with a limit, such as "
+                "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
+                f"Received: {constraint!r}"
+            )
+    if constraints and not isinstance(oracle, Oracle):
+        raise ValueError(
+            "`constraints` need an oracle of keras_nas, which learns what is "
+            f"infeasible. Received: oracle={oracle!r}"
+        )
+    return constraints
+
+
+def check_verbose(verbose):
+    """Checks `verbose=`; returns 0, 1 or 2."""
+    if verbose == "auto":
+        return 1
+    if verbose not in (0, 1, 2):
+        raise ValueError(
+            "Invalid value received for argument `verbose`. Expected 0, 1, "
+            f'2 or "auto". Received: verbose={verbose!r}'
+        )
+    return int(verbose)
+
+
+def check_workers(workers, executor):
+    """Checks `workers=` and `executor=` of `search()`.
+
+    Args:
+        workers: Integer or `None`.
+        executor: `concurrent.futures.Executor` or `None`.
+
+    Returns:
+        Integer, how many trials run side by side; 0 for in this process.
+
+    Raises:
+        ValueError: If the number is not a positive integer, or unknown.
+
+    Example:
+
+    >>> check_workers(2, None)
+    2
+    """
+    if workers is None and executor is None:
+        return 0
+    if workers is None:
+        workers = getattr(executor, "_max_workers", None)
+        if workers is None:
+            raise ValueError(
+                "This executor does not say how many workers it has. "
+                "Expected `workers=`, how many trials to give it at a "
+                f"time. Received: executor={executor!r}"
+            )
+    is_integer = isinstance(workers, int) and not isinstance(workers, bool)
+    if not is_integer or workers < 1:
+        raise ValueError(
+            "Invalid value received for argument `workers`. Expected a "
+            f"positive integer. Received: workers={workers!r}"
+        )
+    return workers

@@ -1,0 +1,193 @@
+"""What a search tells about itself: its beginning, its trials, its end."""
+
+from keras_tuner.engine.trial import TrialStatus
+
+from keras_nas import architectures
+from keras_nas.tuners.fingerprint import describe_objective
+from keras_nas.tuners.progress import format_values
+
+
+class SearchLog:
+    """Puts into words what happens to the trials of an oracle.
+
+    `Progress` prints the words; the tuner says when.
+
+    Args:
+        progress: `keras_nas.tuners.progress.Progress`.
+        oracle: `keras_tuner.Oracle`, only read.
+        project_dir: String, the folder of the search.
+
+    Example:
+
+    >>> from keras_nas import oracles
+    >>> from keras_nas.tuners.progress import Progress
+    >>> oracle = oracles.RandomOracle("val_loss", max_trials=3)
+    >>> SearchLog(Progress(verbose=1), oracle, "digits").conclude()
+    Search finished: 0 trials completed, 0 failed, in digits
+    """
+
+    def __init__(self, progress, oracle, project_dir):
+        self.progress = progress
+        self.oracle = oracle
+        self.project_dir = project_dir
+
+    def announce(self, name, space):
+        """Tells what is searched, and how much of it is done already.
+
+        Args:
+            name: String, what kind of search it is.
+            space: `keras_tuner.HyperParameters` of the search.
+        """
+        size = architectures.size(space)
+        count = f"{size:,}" if size < 10**9 else f"{float(size):.2g}"
+        if size == float("inf"):
+            count = "very many"
+        done = len(self.oracle.end_order)
+        limit = self.oracle.max_trials
+        limit = counted(limit, "trial") if limit else "unlimited trials"
+        hyperparameters = counted(len(space.space), "hyperparameter")
+        resumed = f", {done} of them finished before" if done else ""
+        self.progress.note(
+            f"{name}: {hyperparameters}, {count} architectures, objective "
+            f"{describe_objective(self.oracle.objective)}, {limit}"
+            f"{resumed}, in {self.project_dir}"
+        )
+
+    def begin(self, trial):
+        """Tells that a trial has begun."""
+        values = dict(trial.hyperparameters.values)
+        self.progress.begin_trial(self.number(trial), values)
+
+    def lose(self, trial, reason):
+        """Tells that a trial will run again."""
+        self.progress.forget_trial(self.number(trial))
+        self.progress.note(f"{self.number(trial)} | {reason}; it runs again")
+
+    def end(self, trial, spent_s):
+        """Tells how a trial has ended.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial`, as the oracle knows it.
+            spent_s: Float, seconds the search has taken, over resumes.
+        """
+        best = self.oracle.get_best_trials(1)
+        done = len(self.oracle.end_order)
+        left_s = None
+        if self.oracle.max_trials and done:
+            remaining = max(0, self.oracle.max_trials - done)
+            left_s = spent_s / done * remaining if remaining else None
+        name = self.oracle.objective.name
+        if trial.score is None:
+            outcome = f"{trial.status}: {reason(trial)}"
+        else:
+            outcome = f"{name} {trial.score:.5g}"
+            if is_stopped(trial):
+                outcome += f" ({trial.message})"
+        self.progress.end_trial(
+            label=self.number(trial),
+            outcome=outcome,
+            best=(
+                f"{best[0].score:.5g} (trial "
+                f"{self.oracle.start_order.index(best[0].trial_id) + 1})"
+                if best and best[0].score is not None
+                else "none"
+            ),
+            spent_s=spent_s,
+            left_s=left_s,
+            values=trial.hyperparameters.values,
+        )
+
+    def conclude(self):
+        """Tells what the search has come to."""
+        trials = self.oracle.trials.values()
+        done = [t for t in trials if t.status == TrialStatus.COMPLETED]
+        failed = [t for t in trials if t.status == TrialStatus.FAILED]
+        stopped = sum(is_stopped(trial) for trial in done)
+        early = f" ({stopped} of them stopped early)" if stopped else ""
+        self.progress.note(
+            f"Search finished: {counted(len(done), 'trial')} completed"
+            f"{early}, {len(failed)} failed, in {self.project_dir}"
+        )
+        infeasible = len(getattr(self.oracle, "infeasible", ()))
+        if infeasible:
+            self.progress.note(
+                f"{counted(infeasible, 'candidate')} violated the "
+                "constraints and cost no trial."
+            )
+        if failed and not done:
+            self.progress.note(
+                f"No trial has succeeded. The last failure: "
+                f"{reason(failed[-1])}. "
+                "Failed trials are not run again: after mending the cause, "
+                "search with `overwrite=True` or another `project_name`."
+            )
+
+    def summarize(self, num_trials):
+        """Prints the best trials, and the reasons of those that failed.
+
+        Args:
+            num_trials: Integer, how many of each.
+        """
+        print(f"Results in {self.project_dir}")
+        print(f"Objective: {describe_objective(self.oracle.objective)}")
+        best = self.oracle.get_best_trials(num_trials)
+        for rank, trial in enumerate(best, start=1):
+            score = "-" if trial.score is None else f"{trial.score:.6g}"
+            values = format_values(trial.hyperparameters.values)
+            stopped = f" | {trial.message}" if is_stopped(trial) else ""
+            label = self._label(trial)
+            print(f"{rank:3d}. {label} | {score} | {values}{stopped}")
+        trials = self.oracle.trials.values()
+        stopped = sum(is_stopped(trial) for trial in trials)
+        if stopped:
+            print(f"{stopped} stopped early.")
+        failed = [t for t in trials if t.status == TrialStatus.FAILED]
+        if failed:
+            share = len(failed) / len(self.oracle.end_order)
+            print(f"{len(failed)} failed ({share:.0%} of those that ended):")
+        for trial in failed[:num_trials]:
+            print(f"     {self._label(trial)} | {reason(trial)}")
+
+    def number(self, trial):
+        """Names a trial by its number in the search."""
+        number = self.oracle.start_order.index(trial.trial_id) + 1
+        limit = self.oracle.max_trials
+        return f"trial {number}/{limit}" if limit else f"trial {number}"
+
+    def _label(self, trial):
+        number = self.oracle.start_order.index(trial.trial_id) + 1
+        return f"trial {number} (trial_{trial.trial_id})"
+
+
+def is_stopped(trial):
+    """Whether a stopping rule has ended a trial before its last epoch."""
+    return trial.metrics.exists("stopped_epoch")
+
+
+def reason(trial):
+    r"""Finds in a failed trial's message the line that says what went wrong.
+
+    Example:
+
+    >>> from keras_tuner.engine.trial import Trial
+    >>> trial = Trial(hyperparameters=None, trial_id="0000")
+    >>> trial.message = "Traceback:\n  File x\n    f()\nValueError: no"
+    >>> reason(trial)
+    'ValueError: no'
+    """
+    lines = (trial.message or "no reason given").strip().splitlines()
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    below = lines[frames[-1] + 1 :] if frames else lines
+    # Below the code comes the error; more lines of its message may follow.
+    return next((line for line in below if line[:1].strip()), lines[-1])
+
+
+def counted(number, noun):
+    """Writes a number of things.
+
+    Example:
+
+    >>> counted(1, "trial"), counted(2, "trial")
+    ('1 trial', '2 trials')
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")
