@@ -14,6 +14,7 @@ import collections
 import itertools
 import json
 import math
+import numbers
 
 import numpy as np
 from keras_tuner.engine import hyperparameters as hp_types
@@ -142,6 +143,88 @@ def complete(values, space, rng):
         else:
             completed[hp.name] = _draw(hp, rng)
     return completed
+
+
+def default(space):
+    """Returns the architecture of all default values.
+
+    Args:
+        space: `keras_tuner.HyperParameters`, the search space.
+
+    Returns:
+        Dict of the active hyperparameter values, by name.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Int("units", 8, 64, default=32)
+    >>> default(space)
+    {'units': 32}
+    """
+    values = {}
+    for hp in parents_first(space):
+        if hp.name not in values and _is_active(hp, values):
+            values[hp.name] = _plain(hp, hp.default)
+    return values
+
+
+def check_values(values, space):
+    """Raises unless the values could stand in an architecture of the space.
+
+    Use it on values that a person wrote. Values may be missing.
+
+    Args:
+        values: Dict of hyperparameter values, by name.
+        space: `keras_tuner.HyperParameters`, the search space.
+
+    Raises:
+        ValueError: If a name is unknown or a value is out of range; it names
+            both, and what is possible.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Choice("units", [8, 16])
+    >>> check_values({"units": 12}, space)
+    Traceback (most recent call last):
+    ...
+    ValueError: Invalid value for hyperparameter `units`. Expected one of ...
+    """
+    by_name = {}
+    for hp in space.space:
+        by_name.setdefault(hp.name, []).append(hp)
+    for name, value in values.items():
+        if name not in by_name:
+            raise ValueError(
+                f"Unknown hyperparameter `{name}`. Expected some of "
+                f"{sorted(by_name)}. Received: {values}"
+            )
+        if not any(_can_be(hp, value) for hp in by_name[name]):
+            expected = " or ".join(map(_range_text, by_name[name]))
+            raise ValueError(
+                f"Invalid value for hyperparameter `{name}`. Expected "
+                f"{expected}. Received: {value!r}"
+            )
+
+
+def _can_be(hp, value):
+    options = _finite_values(hp)
+    if options is not None:
+        is_number = isinstance(value, numbers.Real)
+        if isinstance(hp, hp_types.Float) and is_number:
+            return bool(np.isclose(options, value, rtol=1e-9, atol=0).any())
+        return value in options
+    is_number = isinstance(value, numbers.Real)
+    return is_number and hp.min_value <= value <= hp.max_value
+
+
+def _range_text(hp):
+    if isinstance(hp, (hp_types.Int, hp_types.Float)):
+        step = f" in steps of {hp.step}" if hp.step else ""
+        return f"a number from {hp.min_value} to {hp.max_value}{step}"
+    return f"one of {list(_finite_values(hp))}"
 
 
 def mutate(values, space, rng):

@@ -17,11 +17,11 @@ import warnings
 
 import keras_tuner
 import numpy as np
-import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
-from keras_nas import architectures, storage
+from keras_nas import architectures, pareto, storage
+from keras_nas.oracles.trial_files import read_trials
 
 # Random draws that may hit known architectures before the unknown ones are
 # looked for one by one.
@@ -136,6 +136,9 @@ class Oracle(keras_tuner.Oracle):
         self.max_failed_share = max_failed_share
         self._directory = None
         self._keys = {}  # Of every trial, by its id.
+        self._losses, self._encodings, self._encoded_space = {}, {}, 0
+        self._enqueued, self._ever_enqueued = [], []
+        self._imported, self._imported_state = [], []
         self._seen = set()
         # Set by a tuner that has constraints: a function of hyperparameter
         # values that returns a violation (0.0 is feasible) and its reason.
@@ -166,21 +169,203 @@ class Oracle(keras_tuner.Oracle):
     def completed_trials(self, last=None):
         """Returns the trials that have a score, in the order they ended.
 
+        Those of an earlier project that were imported come first.
+
         Args:
             last: Optional integer; only so many of the most recent ones.
         """
-        completed = (
-            self.trials[trial_id]
-            for trial_id in reversed(self.end_order)
-            if self.trials[trial_id].status == TrialStatus.COMPLETED
+        completed = itertools.chain(
+            self._own_completed_trials(), reversed(self._imported)
         )
         return list(itertools.islice(completed, last))[::-1]
+
+    def _own_completed_trials(self):
+        """The trials of this search that have a score, latest first."""
+        for trial_id in reversed(self.end_order):
+            if self.trials[trial_id].status == TrialStatus.COMPLETED:
+                yield self.trials[trial_id]
+
+    def running_trials(self):
+        """Returns the trials that were proposed and have not ended.
+
+        To propose something else than what runs already is what makes a
+        search with several workers worth it.
+        """
+        ended = set(self.end_order)
+        return [self.trials[i] for i in self.start_order if i not in ended]
+
+    @property
+    def objectives(self):
+        """List of the single objectives; one, unless a list was given."""
+        return getattr(self.objective, "objectives", [self.objective])
 
     def loss(self, trial):
         """Returns the score of a completed trial as a number to minimise."""
         return (
             trial.score if self.objective.direction == "min" else -trial.score
         )
+
+    def losses(self, trial):
+        """Returns the objectives of a completed trial, each to be minimised.
+
+        Args:
+            trial: A trial that has a score.
+
+        Returns:
+            Tuple of floats, one an objective.
+        """
+        if len(self.objectives) == 1:
+            return (self.loss(trial),)
+        # Asked again for every proposal, of every trial.
+        if trial.trial_id not in self._losses:
+            self._losses[trial.trial_id] = tuple(
+                float(trial.metrics.get_best_value(objective.name))
+                * (1 if objective.direction == "min" else -1)
+                for objective in self.objectives
+            )
+        return self._losses[trial.trial_id]
+
+    def encodings(self, trials):
+        """Encodes trials as vectors; see `architectures.encode`.
+
+        Args:
+            trials: List of trials.
+
+        Returns:
+            `float64` array of shape `(trials, columns)`.
+        """
+        space = self.hyperparameters
+        if self._encoded_space != len(space.space):
+            # The space has grown, and with it the vectors.
+            self._encoded_space, self._encodings = len(space.space), {}
+        for trial in trials:
+            if trial.trial_id not in self._encodings:
+                self._encodings[trial.trial_id] = architectures.encode(
+                    trial.hyperparameters.values, space
+                )
+        rows = [self._encodings[trial.trial_id] for trial in trials]
+        columns = len(architectures.encoding_columns(space))
+        return np.array(rows, dtype="float64").reshape(len(rows), columns)
+
+    def pareto_front(self):
+        """Returns the completed trials that no other one dominates."""
+        trials = list(self._own_completed_trials())[::-1]
+        if not trials:
+            return []
+        front = pareto.non_dominated([self.losses(t) for t in trials])
+        return [t for t, is_in in zip(trials, front, strict=True) if is_in]
+
+    def recommend(self):
+        """Returns the trial to take home, or `None` if none has succeeded.
+
+        Where one training says little, the best score is the luckiest one.
+        Oracles that have a model of the scores override this with the trial
+        that is best by the model.
+        """
+        best = self.get_best_trials(1)
+        return best[0] if best else None
+
+    # How a search can begin with what is known.
+
+    def enqueue(self, values):
+        """Proposes given architectures before all others.
+
+        Those that were proposed or enqueued before are left out, so a script
+        that is run again to resume a search does not repeat them. Hyperparameters that
+        an architecture lacks are drawn.
+
+        Args:
+            values: Dict of hyperparameter values by name, or a list
+                of them.
+
+        Raises:
+            ValueError: If a name is unknown, or a value not in its range.
+        """
+        values = [values] if isinstance(values, dict) else list(values)
+        with self._lock:
+            for one in values:
+                architectures.check_values(one, self.hyperparameters)
+                if one not in self._ever_enqueued:
+                    self._ever_enqueued.append(dict(one))
+                    self._enqueued.append(dict(one))
+
+    def enqueue_default(self):
+        """Proposes the default values of the space before all others."""
+        self.enqueue(architectures.default(self.hyperparameters))
+
+    def import_trials(self, project_dir):
+        """Learns from the trials of an earlier search.
+
+        They count neither as trials of this search nor as proposed: what was
+        best may be tried again, now perhaps with more epochs. Importing the
+        same project again changes nothing.
+
+        Args:
+            project_dir: String, the folder of a search with the same
+                objective. Hyperparameters that this space lacks are ignored.
+
+        Raises:
+            ValueError: If there is no completed trial with the objective.
+            RuntimeError: If a file of the project is damaged.
+        """
+        names = [objective.name for objective in self.objectives]
+        if self.objective.name not in names:
+            names.append(self.objective.name)
+        imported = []
+        for trial in read_trials(project_dir).values():
+            if trial.status == TrialStatus.COMPLETED and all(
+                trial.metrics.exists(name) for name in names
+            ):
+                values = trial.hyperparameters.values
+                metrics = {
+                    name: float(trial.metrics.get_best_value(name))
+                    for name in names
+                }
+                imported.append({"values": values, "metrics": metrics})
+        if not imported:
+            raise ValueError(
+                f"There is nothing to import from '{project_dir}': it has no "
+                f"completed trial with {names}. Expected the folder of a "
+                "search with the same objective, the one that holds "
+                "'oracle.json'."
+            )
+        with self._lock:
+            self._set_imported(
+                self._imported_state
+                + [one for one in imported if one not in self._imported_state]
+            )
+
+    def _set_imported(self, state):
+        self._imported_state = state
+        self._imported = []
+        for number, one in enumerate(state):
+            hyperparameters = self.get_space()
+            hyperparameters.values = dict(one["values"])
+            trial = Trial(
+                hyperparameters=hyperparameters,
+                trial_id=f"imported_{number:04d}",
+                status=TrialStatus.COMPLETED,
+            )
+            for name, value in one["metrics"].items():
+                trial.metrics.register(name, self._directions().get(name))
+                trial.metrics.update(name, value)
+            trial.score = one["metrics"][self.objective.name]
+            self._imported.append(trial)
+        self._losses, self._encodings = {}, {}
+
+    def _directions(self):
+        return getattr(self.objective, "name_to_direction", {}) | {
+            self.objective.name: self.objective.direction
+        }
+
+    def _next_enqueued(self, rng):
+        while self._enqueued:
+            values = architectures.complete(
+                self._enqueued.pop(0), self.hyperparameters, rng
+            )
+            if not self.is_seen(values):
+                return values
+        return None
 
     def is_seen(self, values):
         """Whether an architecture was proposed before, finished or not."""
@@ -252,7 +437,9 @@ class Oracle(keras_tuner.Oracle):
         # the earlier ones need not be replayed on a resume.
         number = len(self.start_order) + len(self.infeasible)
         rng = np.random.default_rng([self.seed, number])
-        values = self.propose(rng)
+        values = self._next_enqueued(rng)
+        if values is None:
+            values = self.propose(rng)
         if values is not None:
             # Draws what the proposal leaves open, as KerasTuner would
             # without a seed.
@@ -294,9 +481,7 @@ class Oracle(keras_tuner.Oracle):
                 self.objective.name, self.objective.get_value(metrics)
             )
             trial = self.trials[trial_id]
-            directions = getattr(self.objective, "name_to_direction", {}) | {
-                self.objective.name: self.objective.direction
-            }
+            directions = self._directions()
             with warnings.catch_warnings():
                 # NumPy warns of NaN here; `end_trial` says it better.
                 warnings.simplefilter("ignore", RuntimeWarning)
@@ -321,6 +506,8 @@ class Oracle(keras_tuner.Oracle):
             if record.status == TrialStatus.COMPLETED:
                 self._score(record)
             self._remember(record)
+            # Its values may have been completed by the build.
+            self._encodings.pop(record.trial_id, None)
             self._run_times[record.trial_id] += 1
             self._forget_ongoing(record.trial_id)
             if record.status == TrialStatus.INVALID:
@@ -356,17 +543,26 @@ class Oracle(keras_tuner.Oracle):
         Unlike KerasTuner's, the list is never filled up with trials that
         failed or still run.
         """
-        trials = sorted(self.completed_trials(), key=self.loss)
-        return trials[:num_trials]
+        # Among equals the first, as the list is turned round.
+        trials = list(self._own_completed_trials())[::-1]
+        return sorted(trials, key=self.loss)[:num_trials]
 
     def get_state(self):
         """Returns what a resumed search has to know."""
-        return super().get_state() | {"infeasible": self.infeasible}
+        return super().get_state() | {
+            "infeasible": self.infeasible,
+            "enqueued": self._enqueued,
+            "ever_enqueued": self._ever_enqueued,
+            "imported": self._imported_state,
+        }
 
     def set_state(self, state):
         """Restores what `get_state` returned."""
         super().set_state(state)
         self.infeasible = state.get("infeasible", [])
+        self._enqueued = state.get("enqueued", [])
+        self._ever_enqueued = state.get("ever_enqueued", [])
+        self._set_imported(state.get("imported", []))
 
     def save(self):
         """Writes `oracle.json`, if the oracle belongs to a project."""
@@ -382,15 +578,7 @@ class Oracle(keras_tuner.Oracle):
         one that was running is run again.
         """
         state = storage.read_json(self._get_oracle_fname())
-        trials = {}
-        # No glob: a folder may be called "run[1]".
-        for name in sorted(tf.io.gfile.listdir(self._project_dir)):
-            path = os.path.join(self._project_dir, name, "trial.json")
-            if not name.startswith("trial_") or not storage.exists(path):
-                continue
-            with storage.explained(path, "the state of a trial"):
-                trial = Trial.from_state(storage.read_json(path))
-            trials[trial.trial_id] = trial
+        trials = read_trials(self._project_dir)
         path = self._get_oracle_fname()
         with storage.explained(
             path, "the state of a search whose trials all have a file"
@@ -448,6 +636,7 @@ class Oracle(keras_tuner.Oracle):
             status=TrialStatus.RUNNING,
         )
         self.trials[trial_id] = trial
+        self._encodings.pop(trial_id, None)
         return trial
 
     def _score(self, trial):

@@ -55,6 +55,7 @@ class Participant:
 
 ORACLES = [
     Participant(oracles.RandomOracle, beats_random=False),
+    Participant(oracles.ASHAOracle, beats_random=False),
     Participant(
         oracles.RegularizedEvolutionOracle, early={"population_size": 4}
     ),

@@ -844,3 +844,124 @@ def test_numpy_integers_are_good_arguments(create):
 def test_an_objective_without_a_known_direction_is_an_error(create):
     with pytest.raises(ValueError, match="direction"):
         create(rich_space(), objective="bananas")
+
+
+# A search can begin with what is known.
+
+
+def test_enqueued_architectures_come_first_and_only_once(create, tmp_path):
+    space = toy_space()
+    wanted = {f"op{i}": "b" for i in range(10)}
+    partial = {"op0": "c", "op9": "c"}
+    project = Project(tmp_path)
+    oracle = project.open(create(space))
+    oracle.enqueue(wanted)
+    oracle.enqueue([partial, wanted])
+    first = search(oracle, trials=1)
+    # A resume goes on with the rest, also where the script enqueues again.
+    oracle = project.open(create(space))
+    oracle.enqueue([wanted, partial])
+    second, third = search(oracle, trials=2)
+    assert first == [wanted]
+    assert second.items() >= partial.items()
+    assert not third.items() >= partial.items()
+    assert third != wanted
+
+
+def test_the_default_can_come_first(create):
+    oracle = create(rich_space())
+    oracle.enqueue_default()
+    (first,) = search(oracle, trials=1)
+    assert first == {
+        "classes": 10,
+        "op": "conv",
+        "kernel": 1,
+        "bn": False,
+        "depth": 1,
+        "lr": 1e-4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"width": 3}, "Unknown hyperparameter `width`.*'depth'"),
+        ({"op": "max"}, "`op`.*one of .'conv', 'pool', 'dense'.*'max'"),
+        ({"kernel": 2}, "`kernel`.*from 1 to 5 in steps of 2.*Received: 2"),
+        ({"lr": 1.0}, "`lr`.*from 0.0001 to 0.1.*Received: 1.0"),
+        ({"units": "8"}, "`units`.*Received: '8'"),
+    ],
+)
+def test_what_is_enqueued_is_in_the_space(create, values, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        create(rich_space()).enqueue(values)
+
+
+def test_imported_trials_teach_and_do_not_count(create, tmp_path):
+    space = toy_space()
+    earlier = Project(tmp_path / "earlier")
+    earlier.directory.mkdir()
+    search(earlier.open(create(space, max_trials=12)), toy_loss)
+
+    def begin():
+        project = Project(tmp_path / "later")
+        project.directory.mkdir(exist_ok=True)
+        oracle = project.open(create(space, max_trials=5))
+        oracle.import_trials(str(earlier.file.parent))
+        return oracle
+
+    oracle = begin()
+    assert len(oracle.completed_trials()) == 12
+    assert oracle.get_best_trials() == []
+    first = search(oracle, toy_loss, trials=2)
+    oracle = begin()  # As a script does that is run again.
+    assert len(oracle.completed_trials()) == 14
+    rest = search(oracle, toy_loss)
+    assert len(first + rest) == 5
+    assert len(oracle.get_best_trials(99)) == 5
+    scores = [trial.score for trial in oracle.completed_trials()[:12]]
+    known = [
+        toy_loss(trial.hyperparameters.values)
+        for trial in oracle.completed_trials()[:12]
+    ]
+    assert scores == known
+
+
+def test_a_project_of_another_objective_cannot_be_imported(create, tmp_path):
+    project = Project(tmp_path)
+    oracle = project.open(create(toy_space()))
+    search(oracle, trials=2)
+    other = create(
+        toy_space(), objective=keras_tuner.Objective("val_accuracy", "max")
+    )
+    with pytest.raises(ValueError, match="nothing to import.*'val_accuracy'"):
+        other.import_trials(str(project.file.parent))
+
+
+def test_what_is_recommended_has_succeeded(create):
+    oracle = create(toy_space())
+    assert oracle.recommend() is None
+    search(oracle, toy_loss)
+    assert oracle.recommend() in oracle.get_best_trials(99)
+
+
+def test_the_pareto_front_holds_what_nothing_beats(create):
+    objectives = [
+        keras_tuner.Objective("accuracy", "max"),
+        keras_tuner.Objective("latency_ms", "min"),
+    ]
+    oracle = create(toy_space(), objective=objectives, max_trials=5)
+    points = [(0.5, 3), (0.9, 9), (0.5, 2), (0.7, 9), (0.9, 9)]
+    for accuracy, latency_ms in points:
+        trial = oracle.create_trial("tuner0")
+        metrics = {"accuracy": accuracy, "latency_ms": latency_ms}
+        oracle.update_trial(trial.trial_id, metrics)
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    assert [t.trial_id for t in oracle.pareto_front()] == [
+        "0001",
+        "0002",
+        "0004",
+    ]
+    last = oracle.completed_trials()[-1]
+    assert oracle.losses(last) == (-0.9, 9.0)
