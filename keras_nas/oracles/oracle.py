@@ -271,8 +271,8 @@ class Oracle(keras_tuner.Oracle):
         """Proposes given architectures before all others.
 
         Those that were proposed or enqueued before are left out, so a script
-        that is run again to resume a search does not repeat them. Hyperparameters that
-        an architecture lacks are drawn.
+        that is run again to resume a search does not repeat them.
+        Hyperparameters that an architecture lacks are drawn.
 
         Args:
             values: Dict of hyperparameter values by name, or a list
