@@ -1,8 +1,8 @@
 """The base of all oracles: KerasTuner's `Oracle`, made exact.
 
-This is the only file that touches private parts of `keras_tuner.Oracle`.
+This file and `repair.py` alone touch private parts of `keras_tuner.Oracle`.
 KerasTuner 1.4.8 saves its state inside the methods that change it, and what
-has to be repaired there (see `docs/decisions/0001-kerastuner.md`) can be
+has to be repaired there (see `docs/kerastuner_defects.md`) can be
 reached in no other way: files that are cut when the process is killed,
 finished trials that run again, a lock that stays locked after an error,
 `seed=0` that means "any seed", and scores that are not finite.
@@ -28,6 +28,10 @@ _MAX_COLLISIONS = 100
 
 # So many failures with one error, and nothing else, are no coincidence.
 _FIRST_TRIALS = 3
+
+# Errors that judge a candidate: they show no mistake in the script.
+_REJECTION = FailedTrialError.__name__
+_VERDICTS = (_REJECTION, "TrialTimeout")
 
 
 class Oracle(keras_tuner.Oracle):
@@ -62,7 +66,8 @@ class Oracle(keras_tuner.Oracle):
             error when this many trials in a row have failed; 10 by default,
             where KerasTuner gives up after 3.
         max_rejections: Integer, the search stops with an error when this
-            many proposals in a row violate the constraints of the tuner.
+            many proposals in a row violate the constraints of the tuner, or
+            are rejected with a `FailedTrialError`.
 
     Example:
 
@@ -255,7 +260,8 @@ class Oracle(keras_tuner.Oracle):
             else:
                 trial = self._start_new()
             if trial.status != TrialStatus.RUNNING:
-                self.tuner_ids.discard(tuner_id)
+                if trial.status == TrialStatus.STOPPED:
+                    self.tuner_ids.discard(tuner_id)
                 return trial
             self.ongoing_trials[tuner_id] = trial
             # The trial's own file first: `reload` forgets a trial that the
@@ -484,8 +490,7 @@ class Oracle(keras_tuner.Oracle):
             trial.status == TrialStatus.FAILED
             and not trial.metrics.exists(self.objective.name)
             and _error(trial) == _error(first[0]) != ""
-            # A candidate that was rejected on purpose is no mistake.
-            and FailedTrialError.__name__ not in _error(trial)
+            and not any(name in _error(trial) for name in _VERDICTS)
             for trial in first
         ):
             raise RuntimeError(
@@ -494,18 +499,25 @@ class Oracle(keras_tuner.Oracle):
                 "the cause and search again with `overwrite=True` "
                 f"or another `project_name`. The error:\n{first[-1].message}"
             )
-        failed = []
+        failed, rejected = [], []
         for trial_id in reversed(self.end_order):
-            if self.trials[trial_id].status != TrialStatus.FAILED:
+            trial = self.trials[trial_id]
+            if trial.status != TrialStatus.FAILED:
                 break
-            failed.append(trial_id)
-        if len(failed) >= self.max_consecutive_failed_trials:
-            raise RuntimeError(
-                f"{len(failed)} trials in a row have failed, which is the "
-                "limit set by `max_consecutive_failed_trials`. All finished "
-                "trials are kept; mend the cause and call `search()` again. "
-                f"The last failure:\n{self.trials[failed[0]].message or ''}"
-            )
+            is_rejected = _REJECTION in _error(trial)
+            (rejected if is_rejected else failed).append(trial)
+        for trials, what, limit in (
+            (failed, "have failed", "max_consecutive_failed_trials"),
+            # A space may well hold more models that are too large than not.
+            (rejected, "were rejected", "max_rejections"),
+        ):
+            if len(trials) >= getattr(self, limit):
+                raise RuntimeError(
+                    f"{len(trials)} trials in a row {what}, which is the "
+                    f"limit set by `{limit}`. All finished trials are kept; "
+                    "mend the cause and call `search()` again. The last "
+                    f"failure:\n{trials[0].message or ''}"
+                )
 
     def _save_trial(self, trial):
         if self._directory is not None:

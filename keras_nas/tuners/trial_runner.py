@@ -136,6 +136,8 @@ class TrialRunner:
             _separate_tensorboards(copies, hp, f"{number:04d}", execution)
             if self.trial_timeout:
                 copies.append(_Timeout(self.trial_timeout, started_s))
+            if self.max_model_size:
+                copies.append(_SizeLimit(self._check_size))
             return [*copies, *callbacks]
 
         return Candidate(
@@ -207,6 +209,24 @@ def timeout_message(timeout_s):
     return f"The trial took longer than `trial_timeout={timeout_s}` seconds."
 
 
+class TrialTimeoutError(FailedTrialError):
+    """The trial took longer than `trial_timeout`."""
+
+
+class _SizeLimit(keras.callbacks.Callback):
+    """Checks models that get their weights only when they meet the data."""
+
+    def __init__(self, check):
+        super().__init__()
+        self._check = check
+
+    def on_train_begin(self, logs=None):
+        self._check(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(self.model)
+
+
 class _Timeout(keras.callbacks.Callback):
     """Ends a training that takes too long."""
 
@@ -217,7 +237,7 @@ class _Timeout(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if time.monotonic() - self._started_s > self._timeout_s:
-            raise FailedTrialError(timeout_message(self._timeout_s))
+            raise TrialTimeoutError(timeout_message(self._timeout_s))
 
 
 def _copied(callbacks):
