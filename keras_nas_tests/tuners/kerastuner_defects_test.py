@@ -74,7 +74,7 @@ class Engine:
     def holds(self, is_right):
         """Demands what is right of keras_nas, and the defect of KerasTuner."""
         if self is KERAS_TUNER:
-            assert not is_right, "KerasTuner has mended this: remove our repair."
+            assert not is_right, "KerasTuner mended this: remove our repair."
         else:
             assert is_right
 
