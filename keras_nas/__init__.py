@@ -8,12 +8,14 @@ from keras_nas import (
     export,
     layers,
     oracles,
+    stopping,
     tuners,
 )
-from keras_nas.tuners import RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.tuners import ASHA, RandomSearch, RegularizedEvolution, Tuner
 from keras_nas.version import __version__
 
 __all__ = [
+    "ASHA",
     "RandomSearch",
     "RegularizedEvolution",
     "Tuner",
@@ -25,5 +27,6 @@ __all__ = [
     "export",
     "layers",
     "oracles",
+    "stopping",
     "tuners",
 ]

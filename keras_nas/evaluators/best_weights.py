@@ -63,6 +63,21 @@ class BestWeights(keras.callbacks.Callback):
         self._best_model = self.model
         self._best_weights = self.model.get_weights()
 
+    def state(self):
+        """Returns the best value and weights, `None` where there are none."""
+        return self._best_value, self._best_weights
+
+    def restore(self, model, value, weights):
+        """Goes on from what `state` returned.
+
+        Args:
+            model: Built `keras.Model` that the weights fit.
+            value: Float or `None`.
+            weights: List of arrays, or `None`.
+        """
+        self._best_model = model
+        self._best_value, self._best_weights = value, weights
+
     def save(self, directory):
         """Writes the best weights without optimizer state, whole or not at all.
 

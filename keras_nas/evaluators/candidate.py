@@ -23,11 +23,17 @@ class Candidate:
             keeping; local or `gs://`. It exists.
         build: Function without arguments; returns a new compiled
             `keras.Model` of the architecture, freshly initialised.
-        fit: Function `fit(model, callbacks)`; trains a model on the data
-            given to `search()` and returns what `HyperModel.fit` returns.
+        fit: Function `fit(model, callbacks, **changes)`; trains a model on
+            the data given to `search()` and returns what `HyperModel.fit`
+            returns. `changes` replace keyword arguments of `search()`.
         callbacks: Function `callbacks(execution)`; returns fresh copies of
             the callbacks given to `search()`, for the training run of that
             number.
+        report: Function `report(epochs)`; tells the search the logs of all
+            epochs so far, a list of dicts, and returns whether the training
+            should end: whether a stopping rule has seen enough.
+        can_resume: Boolean, whether `fit` is an ordinary `model.fit` that
+            takes `initial_epoch`.
 
     Example:
 
@@ -43,5 +49,7 @@ class Candidate:
     objective: keras_tuner.Objective
     directory: str
     build: Callable[[], Any]
-    fit: Callable[[Any, list], Any]
+    fit: Callable[..., Any]
     callbacks: Callable[[int], list]
+    report: Callable[[list], bool] = lambda epochs: False
+    can_resume: bool = False

@@ -41,7 +41,7 @@ def as_metrics(result, objective):
             if all(name in run for run in runs)
         }
     if isinstance(result, keras.callbacks.History):
-        return _best_epoch(result.history, objective)
+        return best_epoch(_logs_by_epoch(result.history), objective)
     if isinstance(result, dict):
         return _numbers(_with_objective(result, objective), objective)
     if isinstance(result, numbers.Real):
@@ -54,8 +54,29 @@ def as_metrics(result, objective):
     )
 
 
-def _best_epoch(history, objective):
-    epochs = _logs_by_epoch(history)
+def best_epoch(epochs, objective):
+    """Picks the epoch of a training that is best in the objective.
+
+    Args:
+        epochs: List of dicts, the logs of each epoch.
+        objective: `keras_tuner.Objective`.
+
+    Returns:
+        Dict of floats, the metrics of that epoch, and `"best_epoch"`, its
+        number from 0.
+
+    Raises:
+        ValueError: If there is no epoch.
+        keras_tuner.errors.FatalValueError: If the last epoch lacks the
+            objective, or it is no number.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> best_epoch([{"loss": 0.2}, {"loss": 0.4}],
+    ...            keras_tuner.Objective("loss", "min"))
+    {'loss': 0.2, 'best_epoch': 0.0}
+    """
     best = None
     for number, logs in enumerate(epochs):
         if not objective.has_value(logs) and number + 1 < len(epochs):

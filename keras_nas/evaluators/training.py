@@ -2,7 +2,8 @@
 
 from keras_nas.evaluators.best_weights import BestWeights
 from keras_nas.evaluators.evaluator import Evaluator
-from keras_nas.evaluators.results import as_metrics
+from keras_nas.evaluators.results import as_metrics, best_epoch
+from keras_nas.evaluators.training_recorder import TrainingRecorder
 
 
 class Training(Evaluator):
@@ -10,6 +11,10 @@ class Training(Evaluator):
 
     The default evaluator of every tuner. The score is the one of the best
     epoch, and the weights of that epoch are kept for `get_best_models`.
+
+    A training that was killed goes on from its last epoch, unless the
+    hypermodel has a `fit` of its own, which is called from the beginning
+    again. One that a stopping rule ends gets the metric `"stopped_epoch"`.
 
     Args:
         executions: Integer, how often each candidate is trained from a new
@@ -37,11 +42,35 @@ class Training(Evaluator):
     def evaluate(self, candidate):
         """Trains the candidate; returns the metrics of its best epoch."""
         best = BestWeights(candidate.objective)
-        runs = []
-        for execution in range(self.executions):
-            model = candidate.build()
-            callbacks = [*candidate.callbacks(execution), best]
-            result = candidate.fit(model, callbacks)
-            runs.append(as_metrics(result, candidate.objective))
+        recorder = TrainingRecorder(candidate, best)
+        try:
+            while len(recorder.finished_runs) < self.executions:
+                self._run(candidate, recorder, best)
+                if recorder.stopped_epoch:
+                    break  # More runs of it would be wasted.
+        except Exception:
+            recorder.remove()  # A retry starts anew.
+            raise
         best.save(candidate.directory)
-        return as_metrics(runs, candidate.objective)
+        recorder.remove()
+        metrics = as_metrics(recorder.finished_runs, candidate.objective)
+        if recorder.stopped_epoch:
+            metrics["stopped_epoch"] = float(recorder.stopped_epoch)
+        return metrics
+
+    def _run(self, candidate, recorder, best):
+        model = candidate.build()
+        callbacks = candidate.callbacks(len(recorder.finished_runs))
+        result = None
+        next_epoch = recorder.begin(model, callbacks)
+        if next_epoch is not None:
+            changes = {"initial_epoch": next_epoch} if next_epoch else {}
+            result = candidate.fit(
+                model, [*callbacks, best, recorder], **changes
+            )
+        if candidate.can_resume:
+            # The history knows nothing of the epochs before a restart.
+            metrics = best_epoch(recorder.epochs, candidate.objective)
+        else:
+            metrics = as_metrics(result, candidate.objective)
+        recorder.end(metrics)

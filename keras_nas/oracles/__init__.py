@@ -1,9 +1,15 @@
 """Search strategies: one file an algorithm, beside its paper."""
 
+from keras_nas.oracles.asha_oracle import ASHAOracle
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
 )
 
-__all__ = ["Oracle", "RandomOracle", "RegularizedEvolutionOracle"]
+__all__ = [
+    "ASHAOracle",
+    "Oracle",
+    "RandomOracle",
+    "RegularizedEvolutionOracle",
+]

@@ -9,6 +9,7 @@ finished trials that run again, a lock that stays locked after an error,
 """
 
 import itertools
+import numbers
 import os
 import re
 import threading
@@ -32,6 +33,9 @@ _FIRST_TRIALS = 3
 # Errors that judge a candidate: they show no mistake in the script.
 _REJECTION = FailedTrialError.__name__
 _VERDICTS = (_REJECTION, "TrialTimeout")
+
+# A share of fewer trials than these says little.
+_MIN_TRIALS_OF_SHARE = 10
 
 
 class Oracle(keras_tuner.Oracle):
@@ -65,6 +69,9 @@ class Oracle(keras_tuner.Oracle):
         max_consecutive_failed_trials: Integer, the search stops with an
             error when this many trials in a row have failed; 10 by default,
             where KerasTuner gives up after 3.
+        max_failed_share: Float in (0, 1], the search stops with an error
+            when more than this share of the trials that have ended, at least
+            10, has failed; 1 never does.
         max_rejections: Integer, the search stops with an error when this
             many proposals in a row violate the constraints of the tuner, or
             are rejected with a `FailedTrialError`.
@@ -93,6 +100,7 @@ class Oracle(keras_tuner.Oracle):
         max_retries_per_trial=0,
         max_consecutive_failed_trials=10,
         max_rejections=200,
+        max_failed_share=0.8,
     ):
         if max_trials is not None:
             check_integer("max_trials", max_trials, minimum=1)
@@ -103,6 +111,13 @@ class Oracle(keras_tuner.Oracle):
         check_integer(
             "max_consecutive_failed_trials", max_consecutive_failed_trials, 1
         )
+        is_number = isinstance(max_failed_share, numbers.Real)
+        if not is_number or not 0 < max_failed_share <= 1:
+            raise ValueError(
+                "Invalid value received for argument `max_failed_share`. "
+                "Expected a number above 0 and at most 1. Received: "
+                f"max_failed_share={max_failed_share!r}"
+            )
         super().__init__(
             objective=objective,
             max_trials=max_trials,
@@ -123,6 +138,7 @@ class Oracle(keras_tuner.Oracle):
         # on with `search(verbose=1)`.
         self.verbose = 0
         self.max_rejections = max_rejections
+        self.max_failed_share = max_failed_share
         self._directory = None
         self._keys = {}  # Of every trial, by its id.
         self._seen = set()
@@ -130,6 +146,9 @@ class Oracle(keras_tuner.Oracle):
         # values that returns a violation (0.0 is feasible) and its reason.
         self.screen = None
         self.infeasible = []
+        # Set by oracles that end trials early: a rule of
+        # `keras_nas.stopping` that the tuner asks after each epoch.
+        self.stopping_rule = None
         # KerasTuner's `@synchronized` never unlocks after an exception.
         self._lock = threading.RLock()
 
@@ -321,7 +340,7 @@ class Oracle(keras_tuner.Oracle):
             self._save_trial(record)
             self.save()
             self._display.on_trial_end(record)
-            self._check_consecutive_failures()
+            self._check_failures()
 
     def return_trial(self, trial_id):
         """Takes back a trial whose worker died, to hand it out again.
@@ -482,7 +501,29 @@ class Oracle(keras_tuner.Oracle):
             if trial.trial_id == trial_id:
                 del self.ongoing_trials[tuner_id]
 
-    def _check_consecutive_failures(self):
+    def _check_failures(self):
+        self._check_first_failures()
+        self._check_consecutive_failures()
+        trials = [self.trials[trial_id] for trial_id in self.end_order]
+        ended = [trial for trial in trials if not _is_rejected(trial)]
+        failed = [t for t in ended if t.status == TrialStatus.FAILED]
+        is_too_much = len(failed) > self.max_failed_share * len(ended)
+        # Said when a trial fails, and not again by each one after a resume.
+        has_just_failed = failed and failed[-1] is trials[-1]
+        if (
+            len(ended) >= _MIN_TRIALS_OF_SHARE
+            and is_too_much
+            and has_just_failed
+        ):
+            raise RuntimeError(
+                f"{len(failed)} of {len(ended)} trials have failed, more than "
+                f"`max_failed_share={self.max_failed_share}` allows. All "
+                "finished trials are kept; mend the cause, or raise the "
+                "share, and call `search()` again. The last failure:\n"
+                f"{failed[-1].message or ''}"
+            )
+
+    def _check_first_failures(self):
         first = [self.trials[i] for i in self.end_order[:_FIRST_TRIALS]]
         # A trial that reported a score, though not a finite one, did run: the
         # next may have a better learning rate.
@@ -499,13 +540,14 @@ class Oracle(keras_tuner.Oracle):
                 "the cause and search again with `overwrite=True` "
                 f"or another `project_name`. The error:\n{first[-1].message}"
             )
+
+    def _check_consecutive_failures(self):
         failed, rejected = [], []
         for trial_id in reversed(self.end_order):
             trial = self.trials[trial_id]
             if trial.status != TrialStatus.FAILED:
                 break
-            is_rejected = _REJECTION in _error(trial)
-            (rejected if is_rejected else failed).append(trial)
+            (rejected if _is_rejected(trial) else failed).append(trial)
         for trials, what, limit in (
             (failed, "have failed", "max_consecutive_failed_trials"),
             # A space may well hold more models that are too large than not.
@@ -533,6 +575,11 @@ def _error(trial):
     """
     line = (trial.message or "").strip().rpartition("\n")[2]
     return re.sub(r"\d+", "#", line)
+
+
+def _is_rejected(trial):
+    """Whether a candidate was not wanted, which is no failure."""
+    return trial.status == TrialStatus.FAILED and _REJECTION in _error(trial)
 
 
 def check_integer(name, value, minimum):

@@ -1,5 +1,6 @@
 """Gives KerasTuner's own oracles the bookkeeping of keras_nas."""
 
+import inspect
 import threading
 
 import numpy as np
@@ -44,6 +45,9 @@ def repair(oracle):
         {"__module__": cls.__module__, "__doc__": cls.__doc__},
     )
     oracle.verbose = 0
+    defaults = inspect.signature(Oracle).parameters
+    for limit in ("max_rejections", "max_failed_share"):
+        setattr(oracle, limit, defaults[limit].default)
     oracle.infeasible = []
     oracle._keys = {}
     oracle._seen = set()
@@ -53,7 +57,6 @@ def repair(oracle):
 class _Repair:
     """What `Oracle` cannot know of a strategy that is not its own."""
 
-    max_rejections = 200
     _directory = None  # Until there is a project.
 
     def _random_values(self):

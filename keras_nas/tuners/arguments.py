@@ -1,8 +1,32 @@
-"""Checks of what a tuner and its `search()` are given."""
+"""What a tuner and its `search()` are given: sorted and checked."""
 
+import inspect
 import numbers
 
 from keras_nas.costs import Cost
+from keras_nas.oracles import Oracle
+
+
+def oracle_arguments(kwargs):
+    """Takes out of a tuner's keyword arguments those of its oracle.
+
+    Args:
+        kwargs: Dict; the arguments of `keras_nas.oracles.Oracle` are removed
+            from it.
+
+    Returns:
+        Dict of what was removed.
+
+    Example:
+
+    >>> kwargs = {"directory": "here", "max_retries_per_trial": 2}
+    >>> oracle_arguments(kwargs)
+    {'max_retries_per_trial': 2}
+    >>> kwargs
+    {'directory': 'here'}
+    """
+    names = inspect.signature(Oracle).parameters
+    return {name: kwargs.pop(name) for name in list(kwargs) if name in names}
 
 
 def check_positive(name, value):
@@ -45,6 +69,22 @@ def check_constraints(constraints, oracle):
             f"infeasible. Received: oracle={oracle!r}"
         )
     return constraints
+
+
+def check_stopping_rule(rule):
+    """Returns a stopping rule, or raises if it is none.
+
+    Args:
+        rule: `keras_nas.stopping.StoppingRule`, or anything with a method
+            `should_stop`, or `None`.
+    """
+    if rule is not None and not callable(getattr(rule, "should_stop", None)):
+        raise ValueError(
+            "Invalid value received for argument `stopping_rule`. Expected a "
+            "rule such as `keras_nas.stopping.SuccessiveHalving()`. Received: "
+            f"stopping_rule={rule!r}"
+        )
+    return rule
 
 
 def check_verbose(verbose):

@@ -1,6 +1,7 @@
 """Random search as a tuner."""
 
 from keras_nas.oracles import RandomOracle
+from keras_nas.tuners.arguments import oracle_arguments
 from keras_nas.tuners.tuner import Tuner
 
 
@@ -18,17 +19,10 @@ class RandomSearch(Tuner):
         max_trials: Integer, the number of trials. Defaults to 10.
         seed: Optional non-negative integer; the same seed gives the same
             search.
-        hyperparameters: Optional `keras_tuner.HyperParameters` that fix or
-            register hyperparameters in advance.
-        tune_new_entries: Boolean, whether other hyperparameters are
-            searched.
-        allow_new_entries: Boolean, whether other hyperparameters may occur.
-        max_retries_per_trial: Integer, how often a crashed trial is tried
-            again.
-        max_consecutive_failed_trials: Integer, the search ends with an
-            error after so many failed trials in a row.
-        **kwargs: Arguments of `keras_nas.Tuner`: `directory`,
-            `project_name`, `overwrite`, `evaluator` and so on.
+        **kwargs: Arguments of `keras_nas.Tuner`, such as `directory`,
+            `project_name`, `overwrite` and `evaluator`, and of
+            `keras_nas.oracles.Oracle`, such as `hyperparameters` and
+            `max_retries_per_trial`.
 
     Example:
 
@@ -49,21 +43,12 @@ class RandomSearch(Tuner):
         objective=None,
         max_trials=10,
         seed=None,
-        hyperparameters=None,
-        tune_new_entries=True,
-        allow_new_entries=True,
-        max_retries_per_trial=0,
-        max_consecutive_failed_trials=10,
         **kwargs,
     ):
         oracle = RandomOracle(
             objective=objective,
             max_trials=max_trials,
             seed=seed,
-            hyperparameters=hyperparameters,
-            tune_new_entries=tune_new_entries,
-            allow_new_entries=allow_new_entries,
-            max_retries_per_trial=max_retries_per_trial,
-            max_consecutive_failed_trials=max_consecutive_failed_trials,
+            **oracle_arguments(kwargs),
         )
         super().__init__(oracle=oracle, hypermodel=hypermodel, **kwargs)

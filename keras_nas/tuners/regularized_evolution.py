@@ -1,6 +1,7 @@
 """Regularized evolution as a tuner (Real et al., 2019)."""
 
 from keras_nas.oracles import RegularizedEvolutionOracle
+from keras_nas.tuners.arguments import oracle_arguments
 from keras_nas.tuners.tuner import Tuner
 
 
@@ -23,17 +24,10 @@ class RegularizedEvolution(Tuner):
             recombined before the mutation.
         seed: Optional non-negative integer; the same seed gives the same
             search.
-        hyperparameters: Optional `keras_tuner.HyperParameters` that fix or
-            register hyperparameters in advance.
-        tune_new_entries: Boolean, whether other hyperparameters are
-            searched.
-        allow_new_entries: Boolean, whether other hyperparameters may occur.
-        max_retries_per_trial: Integer, how often a crashed trial is tried
-            again.
-        max_consecutive_failed_trials: Integer, the search ends with an
-            error after so many failed trials in a row.
-        **kwargs: Arguments of `keras_nas.Tuner`: `directory`,
-            `project_name`, `overwrite`, `evaluator` and so on.
+        **kwargs: Arguments of `keras_nas.Tuner`, such as `directory`,
+            `project_name`, `overwrite` and `evaluator`, and of
+            `keras_nas.oracles.Oracle`, such as `hyperparameters` and
+            `max_retries_per_trial`.
 
     Reference:
         Real et al., [Regularized Evolution for Image Classifier Architecture
@@ -62,11 +56,6 @@ class RegularizedEvolution(Tuner):
         tournament_size=None,
         crossover_probability=0.0,
         seed=None,
-        hyperparameters=None,
-        tune_new_entries=True,
-        allow_new_entries=True,
-        max_retries_per_trial=0,
-        max_consecutive_failed_trials=10,
         **kwargs,
     ):
         oracle = RegularizedEvolutionOracle(
@@ -76,10 +65,6 @@ class RegularizedEvolution(Tuner):
             tournament_size=tournament_size,
             crossover_probability=crossover_probability,
             seed=seed,
-            hyperparameters=hyperparameters,
-            tune_new_entries=tune_new_entries,
-            allow_new_entries=allow_new_entries,
-            max_retries_per_trial=max_retries_per_trial,
-            max_consecutive_failed_trials=max_consecutive_failed_trials,
+            **oracle_arguments(kwargs),
         )
         super().__init__(oracle=oracle, hypermodel=hypermodel, **kwargs)

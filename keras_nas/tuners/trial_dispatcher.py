@@ -85,13 +85,15 @@ class TrialDispatcher:
         """Whether no trial is running."""
         return not self._running
 
-    def submit(self, trial, number, directory):
+    def submit(self, trial, number, directory, learning_curves):
         """Starts a trial at the free place.
 
         Args:
             trial: `keras_tuner.engine.trial.Trial`.
             number: Integer, the number of the trial in the search.
             directory: String, the folder of the trial.
+            learning_curves: `keras_nas.tuners.learning_curves.LearningCurves`
+                of the project.
         """
         future = self._executor.submit(
             run_trial_task,
@@ -99,6 +101,7 @@ class TrialDispatcher:
             trial.hyperparameters.get_config(),
             number,
             directory,
+            learning_curves,
             serial=next(self._serials),
         )
         self._running[future] = (trial, self._free.pop(0), time.monotonic())

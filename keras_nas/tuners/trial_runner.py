@@ -7,6 +7,7 @@ import os
 import time
 
 import keras
+import keras_tuner
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.errors import (
     FailedTrialError,
@@ -35,6 +36,7 @@ class TrialRunner:
         max_model_size: Optional integer, trainable parameters.
         trial_timeout: Optional number of seconds that a trial may take.
         seed: Optional integer; seeds every training if given.
+        stopping_rule: Optional `keras_nas.stopping.StoppingRule`.
 
     Example:
 
@@ -61,6 +63,7 @@ class TrialRunner:
         max_model_size=None,
         trial_timeout=None,
         seed=None,
+        stopping_rule=None,
     ):
         self.hypermodel = hypermodel
         self.evaluator = evaluator
@@ -72,6 +75,7 @@ class TrialRunner:
         self.max_model_size = max_model_size
         self.trial_timeout = trial_timeout
         self.seed = seed
+        self.stopping_rule = stopping_rule
 
     def build(self, hp):
         """Builds and compiles the model of `hp`, in the strategy's scope.
@@ -93,7 +97,14 @@ class TrialRunner:
         return model
 
     def candidate(
-        self, hp, number, directory, fit_args, fit_kwargs, callbacks=()
+        self,
+        hp,
+        number,
+        directory,
+        fit_args,
+        fit_kwargs,
+        learning_curves,
+        callbacks=(),
     ):
         """Makes what an evaluator gets to know about a trial.
 
@@ -103,6 +114,8 @@ class TrialRunner:
             directory: String, the folder of the trial.
             fit_args: Positional arguments of `search()`.
             fit_kwargs: Keyword arguments of `search()`.
+            learning_curves: `keras_nas.tuners.learning_curves.LearningCurves`
+                of the project.
             callbacks: Callbacks of the tuner's own, for every training.
 
         Returns:
@@ -126,10 +139,22 @@ class TrialRunner:
             self._check_size(model)
             return model
 
-        def fit(model, callbacks):
+        def fit(model, callbacks, **changes):
             return self.hypermodel.fit(
-                hp, model, *fit_args, callbacks=callbacks, **fit_kwargs
+                hp,
+                model,
+                *fit_args,
+                callbacks=callbacks,
+                **(fit_kwargs | changes),
             )
+
+        def report(epochs):
+            if self.stopping_rule is None:
+                return False
+            learning_curves.write(directory, number, epochs)
+            others = learning_curves.read()
+            curve = others.pop(number)
+            return bool(self.stopping_rule.should_stop(curve, others, number))
 
         def all_callbacks(execution):
             copies = _copied(list(user_callbacks))
@@ -147,6 +172,8 @@ class TrialRunner:
             build=build,
             fit=fit,
             callbacks=all_callbacks,
+            report=report,
+            can_resume=not overrides_fit(self.hypermodel),
         )
 
     def _replace_compiled(self, model):
@@ -179,6 +206,16 @@ class TrialRunner:
                 f"The model has {size:,} trainable parameters, more than "
                 f"`max_model_size={self.max_model_size:,}`."
             )
+
+
+def overrides_fit(hypermodel):
+    """Whether a hypermodel trains its models in a way of its own.
+
+    Args:
+        hypermodel: `keras_tuner.HyperModel`.
+    """
+    fit = getattr(hypermodel.fit, "__func__", hypermodel.fit)
+    return fit is not keras_tuner.HyperModel.fit
 
 
 def check_model(model):

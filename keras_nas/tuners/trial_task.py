@@ -19,11 +19,7 @@ _DATA = ("x", "y", "validation_data")
 
 
 def run_trial_task(
-    shipment,
-    hyperparameters,
-    number,
-    directory,
-    serial=0,
+    shipment, hyperparameters, number, directory, learning_curves, serial=0
 ):
     """Runs a trial in whatever process this is called in.
 
@@ -32,6 +28,8 @@ def run_trial_task(
         hyperparameters: Dict, a `keras_tuner.HyperParameters` configuration.
         number: Integer, the number of the trial in the search.
         directory: String, the folder of the trial.
+        learning_curves: `keras_nas.tuners.learning_curves.LearningCurves` of
+            the project.
         serial: Integer, another one for each call of a search. Dask takes
             two calls with the same arguments for the same call: a trial that
             is to run again would get its old outcome back.
@@ -45,7 +43,7 @@ def run_trial_task(
     try:
         runner, fit_args, fit_kwargs = _unpack(shipment)
         candidate = runner.candidate(
-            hp, number, directory, fit_args, fit_kwargs
+            hp, number, directory, fit_args, fit_kwargs, learning_curves
         )
         result = runner.evaluator.evaluate(candidate)
         metrics = as_metrics(result, runner.objective)

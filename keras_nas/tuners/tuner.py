@@ -29,10 +29,12 @@ from keras_nas.evaluators.best_weights import (
     without_optimizer,
 )
 from keras_nas.evaluators.results import as_metrics
+from keras_nas.evaluators.training_recorder import STATE_FILE
 from keras_nas.oracles.repair import repair
 from keras_nas.tuners.arguments import (
     check_constraints,
     check_positive,
+    check_stopping_rule,
     check_verbose,
     check_workers,
 )
@@ -40,6 +42,7 @@ from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import write_fingerprint
 from keras_nas.tuners.interruption import Interruption
+from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress
 from keras_nas.tuners.project import (
@@ -51,7 +54,7 @@ from keras_nas.tuners.project import (
 from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.search_log import SearchLog, counted
 from keras_nas.tuners.trial_dispatcher import TrialDispatcher
-from keras_nas.tuners.trial_runner import TrialRunner
+from keras_nas.tuners.trial_runner import TrialRunner, overrides_fit
 from keras_nas.tuners.trial_task import made_data
 
 # Methods that a subclass may override to follow a training.
@@ -105,6 +108,9 @@ class Tuner(keras_tuner.Tuner):
             counted as a trial, and is never proposed again.
         keep_weights: Integer, the weights of so many of the best trials are
             kept on the disk, for `get_best_models`; `None` keeps all.
+        stopping_rule: Optional `keras_nas.stopping.StoppingRule` that ends
+            trials between epochs that fall behind. By default the one of the
+            oracle, if it has one.
 
     Raises:
         ValueError: If an argument is wrong, the search space is empty, the
@@ -154,6 +160,7 @@ class Tuner(keras_tuner.Tuner):
         trial_timeout=None,
         constraints=(),
         keep_weights=10,
+        stopping_rule=None,
     ):
         if not isinstance(oracle, keras_tuner.Oracle):
             raise ValueError(
@@ -179,6 +186,9 @@ class Tuner(keras_tuner.Tuner):
         repair(oracle)
         if self.constraints:
             oracle.screen = self._screen
+        stopping_rule = check_stopping_rule(
+            stopping_rule or getattr(oracle, "stopping_rule", None)
+        )
         self.keep_weights = keep_weights
         self.max_time = max_time
         self.patience = patience
@@ -199,6 +209,7 @@ class Tuner(keras_tuner.Tuner):
             seed=None
             if getattr(oracle, "seed_is_random", True)
             else oracle.seed,
+            stopping_rule=stopping_rule,
         )
         self._requested_tuner_id = tuner_id
         self._is_constructed = False
@@ -209,6 +220,12 @@ class Tuner(keras_tuner.Tuner):
         # Everything that can be wrong is found here, before the directory
         # is touched.
         self._overrides_run_trial = type(self).run_trial is not Tuner.run_trial
+        if stopping_rule and self._overrides_run_trial:
+            raise ValueError(
+                f"`{type(self).__name__}` overrides `run_trial`, so a "
+                "stopping rule would not be asked. Expected a tuner that does "
+                f"not, or no rule. Received: stopping_rule={stopping_rule!r}"
+            )
         self._first_space = oracle.get_space()
         if hypermodel is not None or not self._overrides_run_trial:
             self._first_space = self._explore(hypermodel, oracle)
@@ -242,6 +259,9 @@ class Tuner(keras_tuner.Tuner):
         # chief's while it searches.
         self._own_oracle, self._asked_oracle = oracle, self.oracle
         self._show(verbose=0)
+        self._learning_curves = LearningCurves(
+            self.project_dir, oracle.objective
+        )
 
     # What a user calls.
 
@@ -475,6 +495,7 @@ class Tuner(keras_tuner.Tuner):
             self.on_trial_end(trial)
             self.oracle.create_trial(self.tuner_id)  # So that the chief ends.
             raise
+        storage.remove(os.path.join(folder, STATE_FILE))  # See `_end`.
         if trial.message:
             tell_chief(folder, trial.message)
 
@@ -523,8 +544,7 @@ class Tuner(keras_tuner.Tuner):
             return True
         if not isinstance(self.hypermodel, keras_tuner.HyperModel):
             return False
-        fit = getattr(self.hypermodel.fit, "__func__", self.hypermodel.fit)
-        return fit is not keras_tuner.HyperModel.fit
+        return overrides_fit(self.hypermodel)
 
     def _takes_verbose(self):
         if self._overrides_run_trial:
@@ -640,6 +660,7 @@ class Tuner(keras_tuner.Tuner):
                         trial,
                         self.oracle.start_order.index(trial.trial_id),
                         self.get_trial_dir(trial.trial_id),
+                        self._learning_curves,
                     )
                     self._begin(trial)
                 if dispatcher.is_idle:
@@ -704,6 +725,11 @@ class Tuner(keras_tuner.Tuner):
         self.on_trial_begin(trial)
 
     def _end(self, trial):
+        folder = self.get_trial_dir(trial.trial_id)
+        # Of a process that was killed; a retry begins anew.
+        storage.remove(os.path.join(folder, STATE_FILE))
+        if self.runner.stopping_rule:
+            self._learning_curves.end(folder)
         try:
             self.on_trial_end(trial)
             self._drop_weights(trial)
@@ -740,6 +766,10 @@ class Tuner(keras_tuner.Tuner):
         self._record(trial, as_metrics(result, objective))
 
     def _record(self, trial, metrics):
+        if "stopped_epoch" in metrics:
+            rule = type(self.runner.stopping_rule).__name__
+            epochs = counted(int(metrics["stopped_epoch"]), "epoch")
+            trial.message = f"stopped by {rule} after {epochs}"
         self.oracle.update_trial(
             trial.trial_id, metrics, step=int(metrics.get("best_epoch", 0))
         )
@@ -752,6 +782,7 @@ class Tuner(keras_tuner.Tuner):
             directory=self.get_trial_dir(trial.trial_id),
             fit_args=fit_args,
             fit_kwargs=fit_kwargs,
+            learning_curves=self._learning_curves,
             callbacks=[
                 *self._hooks(trial),
                 self._progress.callback(),

@@ -5,6 +5,7 @@ import time
 
 import keras_tuner
 import pytest
+import tensorflow as tf
 
 import keras_nas as nas
 from keras_nas_tests.tuners.tiny_searches import UNITS, X, Y, build
@@ -127,3 +128,69 @@ def test_a_trial_that_takes_too_long_has_failed(tmp_path):
 def test_budgets_are_positive_numbers(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"argument `{name}`. Expected a pos"):
         search(tmp_path, Scores(), **{name: value})
+
+
+class Alternating(nas.evaluators.Evaluator):
+    """Fails as a model does that does not fit, unless told otherwise."""
+
+    def __init__(self, succeeds):
+        self.succeeds = succeeds
+        self.count = 0
+
+    def evaluate(self, candidate):
+        self.count += 1
+        if self.succeeds(self.count):
+            return {"val_loss": 1.0}
+        raise tf.errors.ResourceExhaustedError(
+            None, None, f"OOM when allocating a tensor of {self.count} bytes"
+        )
+
+
+def many(hp):
+    return build(hp) if hp.Int("number", 1, 1000) else None
+
+
+def search_many(tmp_path, succeeds, **arguments):
+    tuner = nas.RandomSearch(
+        many,
+        "val_loss",
+        max_trials=20,
+        seed=0,
+        directory=tmp_path,
+        evaluator=Alternating(succeeds),
+        max_consecutive_failed_trials=100,
+        **arguments,
+    )
+    tuner.search(verbose=1)
+    return tuner
+
+
+def test_a_search_goes_on_while_enough_trials_succeed(tmp_path, capsys):
+    tuner = search_many(tmp_path, lambda n: n % 5 == 1)
+    states = [t.status for t in tuner.oracle.trials.values()]
+    assert states.count("FAILED") == 16
+    assert states.count("COMPLETED") == 4
+    assert "4 trials completed, 16 failed" in capsys.readouterr().out
+    tuner.results_summary(1)
+    out = capsys.readouterr().out
+    assert "16 failed (80% of those that ended)" in out
+    assert "ResourceExhaustedError: OOM when allocating a tensor of 2" in out
+
+
+def test_a_search_ends_when_too_large_a_share_has_failed(tmp_path):
+    with pytest.raises(RuntimeError) as raised:
+        search_many(tmp_path, lambda n: n == 1, max_failed_share=0.5)
+    message = str(raised.value)
+    # Not before 10 have ended, though the second of them was too many.
+    assert message.startswith("9 of 10 trials have failed")
+    assert "`max_failed_share=0.5`" in message
+    assert "OOM when allocating a tensor of 10 bytes" in message
+    # It can be resumed, and a share of 1 is never exceeded.
+    tuner = search_many(tmp_path, lambda n: False, max_failed_share=1)
+    assert len(tuner.oracle.end_order) == 20
+
+
+@pytest.mark.parametrize("share", [0, 1.1, "half", float("nan")])
+def test_the_share_is_a_number_up_to_1(share):
+    with pytest.raises(ValueError, match="`max_failed_share`.*Received: "):
+        nas.oracles.RandomOracle("val_loss", max_failed_share=share)
