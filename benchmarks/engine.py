@@ -14,8 +14,7 @@ and in the process of the search (`workers=None`).
 - `speedup`: the time of `search()` with one worker, divided by that with two.
 - `threads`: what TensorFlow has for a trial: workers share the cores out, so
   one worker has all of them. `cores_used`: the processor time of a training by
-  its wall time. Small networks keep one core busy, whatever they are given;
-  less than 1 means that something else was running on the machine.
+  its wall time. Small networks keep about one core busy, whatever they get.
 - Where the time goes: the time of the search, times the number of places for
   trials, is `tracing_s` (by how much the first epoch of each training took
   longer than the others) + `training_s` (the rest of the epochs) + `other_s`
@@ -49,7 +48,9 @@ all, and all have built as many models; each is the first as often.
 - The bare loop has the architectures that `keras_nas` proposes; KerasTuner
   draws its own with the same seed.
 
-MB are 1e6 bytes. Memory is read from `/proc`, so this runs on Linux only.
+`others_cores`, of each: how many cores other programs kept busy meanwhile, on
+average. Times are worth little where it is far from 0. MB are 1e6 bytes.
+Memory and load are read from `/proc`, so this runs on Linux only.
 """
 
 import contextlib
@@ -187,6 +188,33 @@ class Watch:
         """Notes what has passed since the clock was started."""
         self.spent_s.append(time.monotonic() - self._began_s)
         self.spent_cpu_s.append(time.process_time() - self._began_cpu_s)
+
+
+class OtherWork:
+    """Tells what else has kept the machine busy since this was made."""
+
+    def __init__(self):
+        self._before = self._read()
+
+    def cores(self):
+        """Returns how many cores were busy with it, on average."""
+        passed_s, busy_s, own_s = (
+            after_s - before_s
+            for before_s, after_s in zip(
+                self._before, self._read(), strict=True
+            )
+        )
+        return (busy_s - own_s) / passed_s
+
+    def _read(self):
+        machine, *_ = pathlib.Path("/proc/stat").read_text().splitlines()
+        user, nice, system, _idle, _waiting, *interrupts_and_stolen = map(
+            int, machine.split()[1:9]
+        )
+        ticks = user + nice + system + sum(interrupts_and_stolen)
+        # With the processes that this one has started, once they have ended.
+        own_s = sum(os.times()[:4])
+        return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), own_s
 
 
 class Loop:
@@ -548,11 +576,13 @@ def main(argv):
     figures = {}
     for name, measure in _FIGURES.items():
         if name in options.only:
+            others = OtherWork()
             figures[name] = measure(
                 options[f"{name}_trials"].value,
                 options[f"{name}_epochs"].value,
                 options.seed,
             )
+            figures[name]["others_cores"] = others.cores()
     for name, of_name in figures.items():
         print(f"\n{name}: {format_table(of_name)}")
     figures["environment"] = {

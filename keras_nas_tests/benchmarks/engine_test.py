@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -118,6 +119,21 @@ def test_resident_memory_sees_an_array():
     array = np.ones(8_000_000)  # 64 MB.
     assert 50 < engine.resident_mb() - before_mb < 80
     del array
+
+
+def test_own_work_is_not_that_of_others():
+    work = "import time\nwhile time.process_time() < 1: pass"
+    cores = os.cpu_count()
+    others = engine.OtherWork()
+    started_s = time.monotonic()
+    processes = [
+        subprocess.Popen([sys.executable, "-c", work]) for _ in range(cores)
+    ]
+    for process in processes:
+        assert process.wait() == 0
+    # A second on each core: at most the rest of the time was for others.
+    rest = 1 - 1 / (time.monotonic() - started_s)
+    assert -0.1 < others.cores() / cores < rest + 0.1
 
 
 def test_workers_and_the_bare_loop_train_what_is_proposed():
