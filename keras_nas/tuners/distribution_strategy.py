@@ -35,19 +35,20 @@ def check_strategy(strategy):
 
 
 def adapt_to_strategy(model):
-    """Switches off what Keras cannot do under the strategy of a model.
+    """Switches off what Keras cannot do on the several devices of a model.
 
     Both speed up a training and change no result, and an error from the
     inside of TensorFlow would be all that a user sees of them.
 
     - `jit_compile=True`: Keras compiles the step of all replicas as one XLA
       program, and XLA knows one device only
-      (https://github.com/keras-team/keras/issues/18145). A `TPUStrategy`
-      compiles with XLA by itself.
+      (https://github.com/keras-team/keras/issues/18145).
     - `steps_per_execution` above 1: the loop over the steps holds a
       condition, in which replicas cannot exchange their gradients
-      (https://github.com/tensorflow/tensorflow/issues/27716). A
-      `TPUStrategy` exchanges them in another way.
+      (https://github.com/tensorflow/tensorflow/issues/27716).
+
+    A `TPUStrategy` exchanges gradients in another way and compiles with XLA
+    by itself, so its models stay as they are.
 
     Args:
         model: `keras.Model`; changed in place.
@@ -64,12 +65,13 @@ def adapt_to_strategy(model):
     if not getattr(model, "compiled", False):
         return
     strategy = model.distribute_strategy
-    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    several = strategy.num_replicas_in_sync > 1
-    if model.jit_compile and (several or on_tpu):
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if is_tpu or strategy.num_replicas_in_sync == 1:
+        return
+    if model.jit_compile:
         model.jit_compile = False
         _warn("jit_compile=True", 'jit_compile="auto"', strategy)
-    if model.steps_per_execution > 1 and several and not on_tpu:
+    if model.steps_per_execution > 1:
         steps = model.steps_per_execution
         model.steps_per_execution = 1
         _warn(f"steps_per_execution={steps}", "steps_per_execution=1", strategy)
@@ -79,7 +81,7 @@ def _warn(received, used, strategy):
     _warn_once(
         f"Keras cannot train with `{received}` under "
         f"{type(strategy).__name__} with {strategy.num_replicas_in_sync} "
-        f"replica(s). Proceeding with `{used}`."
+        f"replicas. Proceeding with `{used}`."
     )
 
 

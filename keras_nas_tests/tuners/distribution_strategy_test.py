@@ -260,7 +260,7 @@ def test_what_keras_cannot_do_on_several_devices_is_left_out(tmp_path):
     assert result["xla"]["steps_per_execution"] == 1
     jit_compile, steps_per_execution = result["told"]  # Once each.
     assert "`jit_compile=True` under MirroredStrategy" in jit_compile
-    assert "2 replica(s)" in jit_compile
+    assert "2 replicas" in jit_compile
     assert "`steps_per_execution=2`" in steps_per_execution
 
 
