@@ -568,6 +568,16 @@ class Tuner(keras_tuner.Tuner):
         places = check_workers(workers, executor)
         if not places:
             return 0
+        if self.distribution_strategy is not None:
+            raise ValueError(
+                "`workers` and `executor` run trials in other processes, "
+                "and a `distribution_strategy` belongs to the process that "
+                "made it. Expected one of the two: a strategy without "
+                "workers, and each trial has all devices; or workers "
+                "without a strategy, and each has a GPU of its own. "
+                f"Received: workers={places}, distribution_strategy="
+                f"{type(self.distribution_strategy).__name__}"
+            )
         overridden = [
             name
             for name in ("run_trial", *_HOOKS)
