@@ -723,6 +723,11 @@ if __name__ == "__main__":
     # all have a flag `json`.
     flags.DEFINE_string("json", None, "File to write the figures to.")
     flags.DEFINE_list("only", list(_FIGURES), "What to measure.")
+    flags.register_validator(
+        "only",
+        lambda names: names and set(names) <= set(_FIGURES),
+        f"Expected some of {','.join(_FIGURES)}.",
+    )
     flags.DEFINE_integer("seed", 1, "Seed of the searches.", lower_bound=0)
     flags.DEFINE_integer("speedup_trials", 12, "Trials.", lower_bound=2)
     flags.DEFINE_integer("speedup_epochs", 8, "Of a trial.", lower_bound=2)
