@@ -1,8 +1,8 @@
 """The base of all oracles: KerasTuner's `Oracle`, made exact.
 
-This is the only file that touches private parts of `keras_tuner.Oracle`.
+This file and `repair.py` alone touch private parts of `keras_tuner.Oracle`.
 KerasTuner 1.4.8 saves its state inside the methods that change it, and what
-has to be repaired there (see `docs/decisions/0001-kerastuner.md`) can be
+has to be repaired there (see `docs/kerastuner_defects.md`) can be
 reached in no other way: files that are cut when the process is killed,
 finished trials that run again, a lock that stays locked after an error,
 `seed=0` that means "any seed", and scores that are not finite.
@@ -29,6 +29,10 @@ _MAX_COLLISIONS = 100
 
 # So many failures with one error, and nothing else, are no coincidence.
 _FIRST_TRIALS = 3
+
+# Errors that judge a candidate: they show no mistake in the script.
+_REJECTION = FailedTrialError.__name__
+_VERDICTS = (_REJECTION, "TrialTimeout")
 
 # A share of fewer trials than these says little.
 _MIN_TRIALS_OF_SHARE = 10
@@ -69,7 +73,8 @@ class Oracle(keras_tuner.Oracle):
             when more than this share of the trials that have ended, at least
             10, has failed; 1 never does.
         max_rejections: Integer, the search stops with an error when this
-            many proposals in a row violate the constraints of the tuner.
+            many proposals in a row violate the constraints of the tuner, or
+            are rejected with a `FailedTrialError`.
 
     Example:
 
@@ -461,7 +466,8 @@ class Oracle(keras_tuner.Oracle):
             else:
                 trial = self._start_new()
             if trial.status != TrialStatus.RUNNING:
-                self.tuner_ids.discard(tuner_id)
+                if trial.status == TrialStatus.STOPPED:
+                    self.tuner_ids.discard(tuner_id)
                 return trial
             self.ongoing_trials[tuner_id] = trial
             # The trial's own file first: `reload` forgets a trial that the
@@ -687,18 +693,19 @@ class Oracle(keras_tuner.Oracle):
     def _check_failures(self):
         self._check_first_failures()
         self._check_consecutive_failures()
-        ended = len(self.end_order)
-        failed = [
-            trial
-            for trial in map(self.trials.get, self.end_order)
-            if trial.status == TrialStatus.FAILED
-        ]
-        is_too_much = len(failed) > self.max_failed_share * ended
+        trials = [self.trials[trial_id] for trial_id in self.end_order]
+        ended = [trial for trial in trials if not _is_rejected(trial)]
+        failed = [t for t in ended if t.status == TrialStatus.FAILED]
+        is_too_much = len(failed) > self.max_failed_share * len(ended)
         # Said when a trial fails, and not again by each one after a resume.
-        has_just_failed = failed and failed[-1].trial_id == self.end_order[-1]
-        if ended >= _MIN_TRIALS_OF_SHARE and is_too_much and has_just_failed:
+        has_just_failed = failed and failed[-1] is trials[-1]
+        if (
+            len(ended) >= _MIN_TRIALS_OF_SHARE
+            and is_too_much
+            and has_just_failed
+        ):
             raise RuntimeError(
-                f"{len(failed)} of {ended} trials have failed, more than "
+                f"{len(failed)} of {len(ended)} trials have failed, more than "
                 f"`max_failed_share={self.max_failed_share}` allows. All "
                 "finished trials are kept; mend the cause, or raise the "
                 "share, and call `search()` again. The last failure:\n"
@@ -713,8 +720,7 @@ class Oracle(keras_tuner.Oracle):
             trial.status == TrialStatus.FAILED
             and not trial.metrics.exists(self.objective.name)
             and _error(trial) == _error(first[0]) != ""
-            # A candidate that was rejected on purpose is no mistake.
-            and FailedTrialError.__name__ not in _error(trial)
+            and not any(name in _error(trial) for name in _VERDICTS)
             for trial in first
         ):
             raise RuntimeError(
@@ -725,18 +731,24 @@ class Oracle(keras_tuner.Oracle):
             )
 
     def _check_consecutive_failures(self):
-        failed = []
+        failed, rejected = [], []
         for trial_id in reversed(self.end_order):
-            if self.trials[trial_id].status != TrialStatus.FAILED:
+            trial = self.trials[trial_id]
+            if trial.status != TrialStatus.FAILED:
                 break
-            failed.append(trial_id)
-        if len(failed) >= self.max_consecutive_failed_trials:
-            raise RuntimeError(
-                f"{len(failed)} trials in a row have failed, which is the "
-                "limit set by `max_consecutive_failed_trials`. All finished "
-                "trials are kept; mend the cause and call `search()` again. "
-                f"The last failure:\n{self.trials[failed[0]].message or ''}"
-            )
+            (rejected if _is_rejected(trial) else failed).append(trial)
+        for trials, what, limit in (
+            (failed, "have failed", "max_consecutive_failed_trials"),
+            # A space may well hold more models that are too large than not.
+            (rejected, "were rejected", "max_rejections"),
+        ):
+            if len(trials) >= getattr(self, limit):
+                raise RuntimeError(
+                    f"{len(trials)} trials in a row {what}, which is the "
+                    f"limit set by `{limit}`. All finished trials are kept; "
+                    "mend the cause and call `search()` again. The last "
+                    f"failure:\n{trials[0].message or ''}"
+                )
 
     def _save_trial(self, trial):
         if self._directory is not None:
@@ -752,6 +764,11 @@ def _error(trial):
     """
     line = (trial.message or "").strip().rpartition("\n")[2]
     return re.sub(r"\d+", "#", line)
+
+
+def _is_rejected(trial):
+    """Whether a candidate was not wanted, which is no failure."""
+    return trial.status == TrialStatus.FAILED and _REJECTION in _error(trial)
 
 
 def check_integer(name, value, minimum):

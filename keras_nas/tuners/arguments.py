@@ -63,7 +63,7 @@ def check_constraints(constraints, oracle):
                 "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
                 f"Received: {constraint!r}"
             )
-    if constraints and not isinstance(oracle, Oracle):
+    if constraints and not hasattr(oracle, "screen"):
         raise ValueError(
             "`constraints` need an oracle of keras_nas, which learns what is "
             f"infeasible. Received: oracle={oracle!r}"

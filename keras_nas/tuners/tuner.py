@@ -30,6 +30,7 @@ from keras_nas.evaluators.best_weights import (
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
+from keras_nas.oracles.repair import repair
 from keras_nas.tuners.arguments import (
     check_constraints,
     check_positive,
@@ -37,6 +38,7 @@ from keras_nas.tuners.arguments import (
     check_verbose,
     check_workers,
 )
+from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import write_fingerprint
 from keras_nas.tuners.interruption import Interruption
@@ -181,6 +183,7 @@ class Tuner(keras_tuner.Tuner):
         ):
             check_positive(name, value)
         self.constraints = check_constraints(constraints, oracle)
+        repair(oracle)
         if self.constraints:
             oracle.screen = self._screen
         stopping_rule = check_stopping_rule(
@@ -252,6 +255,9 @@ class Tuner(keras_tuner.Tuner):
             overwrite=False,
             executions_per_trial=executions_per_trial,
         )
+        # In a worker of KerasTuner's chief, `self.oracle` stands for the
+        # chief's while it searches.
+        self._own_oracle, self._asked_oracle = oracle, self.oracle
         self._show(verbose=0)
         self._learning_curves = LearningCurves(
             self.project_dir, oracle.objective
@@ -298,9 +304,7 @@ class Tuner(keras_tuner.Tuner):
         is_told = verbose != "auto"
         verbose = check_verbose(verbose)
         if "KERASTUNER_ORACLE_IP" in os.environ:
-            # KerasTuner's own chief and workers: its loop speaks to them.
-            self._empty_if_told()
-            super().search(*fit_args, verbose=verbose, **fit_kwargs)
+            self._search_with_chief(fit_args, fit_kwargs | {"verbose": verbose})
             return
         if not self._overrides_fit() or (is_told and self._takes_verbose()):
             # Several lines an epoch would drown the lines of the trials.
@@ -454,6 +458,47 @@ class Tuner(keras_tuner.Tuner):
         name = self._requested_tuner_id or self.tuner_id
         return os.path.join(self.project_dir, f"{name}.json")
 
+    # KerasTuner's own chief and workers: its loop speaks to them.
+
+    def _search_with_chief(self, fit_args, fit_kwargs):
+        if self._is_worker():
+            self.oracle = self._asked_oracle
+            super().search(*fit_args, **fit_kwargs)
+            if has_state(self.project_dir):
+                # The chief may be gone: KerasTuner waits an hour for it.
+                self.oracle = self._own_oracle
+                self.oracle.reload()
+                self._show(verbose=0)
+            return
+        self._empty_if_told()
+        write_fingerprint(self.project_dir, self.oracle, self._first_space)
+        self.oracle.verbose = fit_kwargs["verbose"]
+        self.oracle = chief = Chief(self._own_oracle, self.get_trial_dir)
+        try:
+            super().search(*fit_args, **fit_kwargs)
+        finally:
+            self.oracle = self._own_oracle
+        if chief.error is not None:
+            raise chief.error
+
+    def _run_and_update_trial(self, trial, *fit_args, **fit_kwargs):
+        # KerasTuner's own takes no dict of several objectives.
+        self._evaluate(trial, fit_args, fit_kwargs)
+
+    def _try_run_and_update_trial(self, trial, *fit_args, **fit_kwargs):
+        folder = self.get_trial_dir(trial.trial_id)
+        try:
+            super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        except FatalError:
+            tell_chief(folder, traceback.format_exc(), is_fatal=True)
+            trial.status = trial_module.TrialStatus.FAILED
+            self.on_trial_end(trial)
+            self.oracle.create_trial(self.tuner_id)  # So that the chief ends.
+            raise
+        storage.remove(os.path.join(folder, STATE_FILE))  # See `_end`.
+        if trial.message:
+            tell_chief(folder, trial.message)
+
     # Before a search.
 
     def _explore(self, hypermodel, oracle):
@@ -523,6 +568,16 @@ class Tuner(keras_tuner.Tuner):
         places = check_workers(workers, executor)
         if not places:
             return 0
+        if self.distribution_strategy is not None:
+            raise ValueError(
+                "`workers` and `executor` run trials in other processes, "
+                "and a `distribution_strategy` belongs to the process that "
+                "made it. Expected one of the two: a strategy without "
+                "workers, and each trial has all devices; or workers "
+                "without a strategy, and each has a GPU of its own. "
+                f"Received: workers={places}, distribution_strategy="
+                f"{type(self.distribution_strategy).__name__}"
+            )
         overridden = [
             name
             for name in ("run_trial", *_HOOKS)
