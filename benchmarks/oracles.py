@@ -108,6 +108,12 @@ class Benchmark:
             self.best_hypervolume = pareto.hypervolume(
                 losses[np.isfinite(losses).all(axis=1)], self.reference
             )
+            if not self.best_hypervolume > 0:
+                raise ValueError(
+                    f"There is no hypervolume of {objectives}: no architecture "
+                    "is better than the reference point in all of them. "
+                    f"Expected numbers that differ. The point: {self.reference}"
+                )
 
     def losses(self, metrics):
         """Stacks the objectives, to be minimised: a row an architecture."""
@@ -468,14 +474,16 @@ def main(argv=None):
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        selected, missing = strategies.select(options.oracle)
+        selected, left_out = strategies.select(
+            options.oracle, len(options.objective)
+        )
         benchmark = _benchmark(options)
         if options.figure:
             _check_matplotlib()
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
-    for name, packages in missing.items():
-        print(f"Left out: {name} needs {', '.join(packages)}.")
+    for name, reason in left_out.items():
+        print(f"Left out: {name} {reason}.")
     if not selected:
         parser.error("no oracle is left to run")
     started_s = time.perf_counter()
@@ -497,7 +505,7 @@ def main(argv=None):
         "evaluations": options.evaluations,
         "seeds": options.seeds,
         "first_seed": options.first_seed,
-        "left_out": missing,
+        "left_out": left_out,
         "errors": errors,
         "is_interrupted": is_interrupted,
         "wall_s": time.perf_counter() - started_s,
@@ -704,7 +712,9 @@ class _Progress:
         self._total = total
         self._every_s = every_s
         self._done = 0
-        self._started_s = self._said_s = time.monotonic()
+        self._said = None
+        self._started_s = time.monotonic()
+        self._said_s = -math.inf
 
     def step(self):
         self._done += 1
@@ -712,9 +722,11 @@ class _Progress:
             self._say()
 
     def end(self):
-        self._say()
+        if self._done != self._said:
+            self._say()
 
     def _say(self):
+        self._said = self._done
         self._said_s = time.monotonic()
         print(
             f"{self._done} of {self._total} searches, "

@@ -50,11 +50,13 @@ class Strategy:
             `propose()`, `report(metrics)` and `recommend()`.
         packages: Names of modules that the strategy imports.
         is_ours: Boolean, whether it is part of keras_nas.
+        min_objectives: Integer, 2 for what makes no sense with one.
     """
 
     start: Callable
     packages: tuple = ()
     is_ours: bool = False
+    min_objectives: int = 1
 
     def missing_packages(self):
         """Lists the packages that are not installed."""
@@ -151,12 +153,13 @@ class OptunaSearch:
         )
 
 
-def ours(oracle_class, takes_columns=False, **arguments):
+def ours(oracle_class, takes_columns=False, min_objectives=1, **arguments):
     """Describes an oracle of keras_nas.
 
     Args:
         oracle_class: The class.
         takes_columns: Boolean, whether it has an argument `columns`.
+        min_objectives: Integer, see `Strategy`.
         **arguments: Further arguments, where its defaults are not meant.
     """
 
@@ -174,20 +177,24 @@ def ours(oracle_class, takes_columns=False, **arguments):
             )
         )
 
-    return Strategy(start, is_ours=True)
+    return Strategy(start, is_ours=True, min_objectives=min_objectives)
 
 
 def kerastuner(oracle_class, packages=()):
     """Describes an oracle of KerasTuner."""
 
     class Oracle(oracle_class):
-        """Never writes a file, which it would do several times a trial."""
+        """Runs without a project directory too, like ours."""
+
+        _directory = None
 
         def save(self, *args, **kwargs):
-            pass
+            if self._directory is not None:
+                super().save(*args, **kwargs)
 
         def _save_trial(self, *args, **kwargs):
-            pass
+            if self._directory is not None:
+                super()._save_trial(*args, **kwargs)
 
         def update_trial(self, trial_id, metrics, step=0):
             # `keras_tuner.Tuner` is what adds up several objectives.
@@ -244,15 +251,16 @@ STRATEGIES = {
 }
 
 
-def select(names):
+def select(names, objectives=1):
     """Turns names into strategies.
 
     Args:
         names: List of names; `all`, `ours` and `peers` stand for several.
+        objectives: Integer, how many objectives there are.
 
     Returns:
         Dict of the names to `Strategy` objects, and a dict of the names
-        that are left out to the packages that they lack.
+        that are left out to the reason.
 
     Raises:
         ValueError: If a name is unknown.
@@ -270,8 +278,13 @@ def select(names):
         )
     chosen = [one for name in names for one in groups.get(name, [name])]
     selected = {name: STRATEGIES[name] for name in chosen}
-    missing = {n: s.missing_packages() for n, s in selected.items()}
-    missing = {name: packages for name, packages in missing.items() if packages}
-    for name in missing:
-        del selected[name]
-    return selected, missing
+    left_out = {}
+    for name, strategy in list(selected.items()):
+        missing = strategy.missing_packages()
+        if missing:
+            left_out[name] = f"needs {', '.join(missing)}, not installed here"
+        elif objectives < strategy.min_objectives:
+            left_out[name] = f"needs {strategy.min_objectives} objectives"
+        if name in left_out:
+            del selected[name]
+    return selected, left_out
