@@ -665,6 +665,7 @@ def _outcomes(benchmark, tasks, jobs):
         _start_worker(benchmark)
         yield from (_run_task(task) for task in tasks)
         return
+    environment = os.environ.copy()
     os.environ.update(_ONE_THREAD)
     # Fresh processes: TensorFlow and BLAS must read the limits above.
     executor = concurrent.futures.ProcessPoolExecutor(
@@ -684,6 +685,10 @@ def _outcomes(benchmark, tasks, jobs):
         raise
     finally:
         executor.shutdown(cancel_futures=True)
+        for name in _ONE_THREAD:
+            os.environ.pop(name)
+            if name in environment:
+                os.environ[name] = environment[name]
 
 
 _worker_benchmark = None

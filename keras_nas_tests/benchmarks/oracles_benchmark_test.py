@@ -343,8 +343,8 @@ def test_every_strategy_runs_and_repeats_itself_with_a_seed(
         pytest.skip("a package is not installed")
     if count < strategies.STRATEGIES[name].min_objectives:
         pytest.skip("it needs several objectives")
-    # The Bayesian of KerasTuner thinks for seconds after 18 trials.
-    number = 12 if name == "kerastuner-bayesian" else 26
+    # A second a proposal, once their model begins after 18 and 10 trials.
+    number = {"kerastuner-bayesian": 12, "optuna-gp": 12}.get(name, 26)
     entries = [
         run(
             *(table, tmp_path, f"--objective={objectives}", "--seeds=2"),
@@ -355,7 +355,9 @@ def test_every_strategy_runs_and_repeats_itself_with_a_seed(
     ]
     assert entries[0]["regret_by_seed"] == entries[1]["regret_by_seed"]
     assert entries[0]["regret_curve"] == entries[1]["regret_curve"]
-    assert entries[0]["evaluations"] == number
+    # Only a peer can go round in circles.
+    if strategies.STRATEGIES[name].is_ours or count == 1:
+        assert entries[0]["evaluations"] == number
     curve = entries[0]["regret_curve"]["mean"]
     assert curve[0] > curve[-1]
     assert curve == sorted(curve, reverse=True)
@@ -506,30 +508,20 @@ def command(table, out, *arguments):
     ]
 
 
-def test_processes_find_what_one_process_finds(table, tmp_path):
-    out = tmp_path / "parallel.json"
+def test_a_process_finds_what_this_one_finds(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
     arguments = ["--seeds=3", "--evaluations=30", "--checkpoints=10,30"]
-    done = subprocess.run(
-        command(
-            table, out, "--oracle=random,evolution", "--jobs=2", *arguments
-        ),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    parallel = json.loads(out.read_text())
-    alone = run(table, tmp_path, *arguments, oracle="random,evolution")
-    assert [entry["oracle"] for entry in parallel["results"]] == [
-        "random",
-        "evolution",
+    reports = [
+        run(table, tmp_path, *arguments, jobs, oracle="random,evolution")
+        for jobs in ("--jobs=0", "--jobs=1")
     ]
-    for one, other in zip(parallel["results"], alone["results"], strict=True):
+    for report in reports:
+        names = [entry["oracle"] for entry in report["results"]]
+        assert names == ["random", "evolution"]
+    for one, other in zip(*[r["results"] for r in reports], strict=True):
         assert set(one["regret"]) == {"10", "30"}
         for key in ("regret", "standard_error", "regret_by_seed"):
             assert one[key] == other[key]
-    assert "6 of 6 searches" in done.stderr
 
 
 def test_ctrl_c_leaves_the_results(table, tmp_path):
@@ -550,7 +542,7 @@ def test_ctrl_c_leaves_the_results(table, tmp_path):
             if " of 100000 searches" in line:
                 break
         process.send_signal(signal.SIGINT)
-        written, _ = process.communicate(timeout=60)
+        written, _ = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130, written
