@@ -185,7 +185,8 @@ class Benchmark:
                 told = None
             order[number] = told
             search.report(told)
-            if len(order) in self.checkpoints:
+            # Of several objectives, no single architecture is the best.
+            if len(self.objectives) == 1 and len(order) in self.checkpoints:
                 values = search.recommend()
                 if values is not None:
                     recommended[len(order)] = self.table.number(values)
@@ -417,9 +418,11 @@ def draw(report, path):
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     is_multi = any(entry["hypervolume"] for entry in report["results"])
     which = "hypervolume_curve" if is_multi else "regret_curve"
+    # Ten strong colours first, then their pale twins.
     colours = pyplot.get_cmap("tab20").colors
+    colours = colours[::2] + colours[1::2]
     # A log scale has no zero: below this, all is as good as found.
-    floor = 0.0 if is_multi else 1e-3
+    floor = 1e-3
     for i, entry in enumerate(report["results"]):
         curve = {
             part: np.array(numbers, dtype=float)
@@ -431,19 +434,15 @@ def draw(report, path):
                 "low": 1 - curve["high"],
                 "high": 1 - curve["low"],
             }
-            floor = 1e-3
         evaluations = np.arange(1, len(curve["mean"]) + 1)
-        is_peer = (
-            "-" in entry["oracle"]
-            and not strategies.STRATEGIES[entry["oracle"]].is_ours
-        )
+        is_ours = strategies.STRATEGIES[entry["oracle"]].is_ours
         colour = colours[i % len(colours)]
         axes.plot(
             evaluations,
             np.maximum(curve["mean"], floor),
             label=entry["oracle"],
             color=colour,
-            linestyle="--" if is_peer else "-",
+            linestyle="-" if is_ours else "--",
         )
         axes.fill_between(
             evaluations,

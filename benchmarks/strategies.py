@@ -4,9 +4,9 @@ Each is driven in the same way: `propose` an architecture, `report` what was
 measured of it. A new oracle joins `STRATEGIES` with one line.
 """
 
-import contextlib
 import dataclasses
 import importlib.util
+import warnings
 from collections.abc import Callable
 
 import keras_tuner
@@ -108,7 +108,6 @@ class OptunaSearch:
     def __init__(self, problem, sampler):
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
         self._problem = problem
         directions = [f"{o.direction}imize" for o in problem.objectives]
@@ -180,7 +179,7 @@ def ours(oracle_class, takes_columns=False, min_objectives=1, **arguments):
     return Strategy(start, is_ours=True, min_objectives=min_objectives)
 
 
-def kerastuner(oracle_class, packages=()):
+def kerastuner_oracle(oracle_class, packages=()):
     """Describes an oracle of KerasTuner."""
 
     class Oracle(oracle_class):
@@ -221,18 +220,20 @@ def kerastuner(oracle_class, packages=()):
     return Strategy(start, packages=tuple(packages))
 
 
-def optuna(sampler, packages=(), **arguments):
+def optuna_sampler(name, packages=(), **arguments):
     """Describes a sampler of Optuna by the name of its class."""
 
     def start(problem):
         import optuna
 
-        with contextlib.suppress(AttributeError):
-            optuna.logging.disable_default_handler()
-        sampler_class = getattr(optuna.samplers, sampler)
-        return OptunaSearch(
-            problem, sampler_class(seed=problem.seed, **arguments)
-        )
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            # It says that its GP is experimental, once a search.
+            warnings.simplefilter("ignore")
+            sampler = getattr(optuna.samplers, name)(
+                seed=problem.seed, **arguments
+            )
+        return OptunaSearch(problem, sampler)
 
     return Strategy(start, packages=("optuna", *packages))
 
@@ -241,13 +242,15 @@ STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     # Peers.
-    "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
-    "kerastuner-bayesian": kerastuner(
+    "kerastuner-random": kerastuner_oracle(
+        keras_tuner.oracles.RandomSearchOracle
+    ),
+    "kerastuner-bayesian": kerastuner_oracle(
         keras_tuner.oracles.BayesianOptimizationOracle, ["scipy", "sklearn"]
     ),
-    "optuna-tpe": optuna("TPESampler"),
-    "optuna-gp": optuna("GPSampler", ["scipy", "torch"]),
-    "optuna-nsga2": optuna("NSGAIISampler", population_size=20),
+    "optuna-tpe": optuna_sampler("TPESampler"),
+    "optuna-gp": optuna_sampler("GPSampler", ["scipy", "torch"]),
+    "optuna-nsga2": optuna_sampler("NSGAIISampler", population_size=20),
 }
 
 
