@@ -8,6 +8,7 @@ from keras_nas import (
     export,
     layers,
     oracles,
+    predictors,
     stopping,
     tuners,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "export",
     "layers",
     "oracles",
+    "predictors",
     "stopping",
     "tuners",
 ]

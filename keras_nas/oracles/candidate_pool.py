@@ -75,6 +75,16 @@ class CandidatePool:
         # By column, whether it has a second value, and an order of values.
         self.is_varied = np.array([c.is_varied for c in self._columns], bool)
         self.is_ordered = np.array([c.is_ordered for c in self._columns], bool)
+        # By column of `encode`, the number of the hyperparameter, and whether
+        # it is a place in a range.
+        groups, is_range = [], []
+        for number, column in enumerate(self._columns):
+            if column.is_varied:
+                kinds = column.encoded_kinds()
+                groups += [number] * len(kinds)
+                is_range += kinds
+        self.encoded_groups = np.array(groups, int)
+        self.encoded_is_range = np.array(is_range, bool)
 
     def rows(self, architectures_values):
         """Turns dicts of values into rows.
@@ -317,6 +327,12 @@ class _Column:
         self._edges = np.arange(1, len(options)) / len(options)
         self._options = list(first)
         self.positions = centres[list(first.values())]
+
+    def encoded_kinds(self):
+        """Whether each of its columns in `encode` is a place in a range."""
+        if isinstance(self.hp, hp_types.Choice) and not self.hp.ordered:
+            return [False] * len(self.positions)
+        return [self.is_ordered] + [False] * bool(self.hp.conditions)
 
     def draw(self, probs):
         """Turns uniform numbers into positions of values."""
