@@ -234,6 +234,7 @@ STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
+    "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
     # Peers.
     "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
     "kerastuner-bayesian": kerastuner(

@@ -12,11 +12,20 @@ from keras_nas import (
     stopping,
     tuners,
 )
-from keras_nas.tuners import ASHA, RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.tuners import (
+    ASHA,
+    BayesianOptimization,
+    ParetoBayesian,
+    RandomSearch,
+    RegularizedEvolution,
+    Tuner,
+)
 from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "BayesianOptimization",
+    "ParetoBayesian",
     "RandomSearch",
     "RegularizedEvolution",
     "Tuner",

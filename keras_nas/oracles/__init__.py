@@ -5,6 +5,7 @@ from keras_nas.oracles.bayesian_optimization_oracle import (
     BayesianOptimizationOracle,
 )
 from keras_nas.oracles.oracle import Oracle
+from keras_nas.oracles.pareto_bayesian_oracle import ParetoBayesianOracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
@@ -14,6 +15,7 @@ __all__ = [
     "ASHAOracle",
     "BayesianOptimizationOracle",
     "Oracle",
+    "ParetoBayesianOracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
 ]

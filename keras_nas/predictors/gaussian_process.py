@@ -98,7 +98,7 @@ class GaussianProcess:
         self.weights = np.exp(parameters[:-1])
         self.noise = float(np.exp(parameters[-1]))
         # The inverse of the Cholesky factor, which later calls extend.
-        self._fitted = x
+        self._fitted, self._kept = x, None
         factor = np.linalg.cholesky(self._covariance(x))
         self._fitted_inverse = np.tril(np.linalg.inv(factor))
         return self.condition(x, y)
@@ -144,7 +144,7 @@ class GaussianProcess:
         means = kernel[:, : self._known] @ self._coefficients
         return means, np.sqrt(variances)
 
-    def predict_roughly(self, x):
+    def predict_roughly(self, x, keep=False):
         """Predicts the scores, with an upper bound of the deviations.
 
         A fraction of the work of `predict`: the bound is the deviation given
@@ -152,13 +152,26 @@ class GaussianProcess:
 
         Args:
             x: Array of shape `(points, columns)`.
+            keep: Boolean, whether to keep what depends on `x` and the points
+                of `fit`, for a call with the same object later.
 
         Returns:
             Two arrays of shape `(points,)`: means and bounds.
         """
-        kernel = self._kernel(np.asarray(x, "float64"), self._x)
-        means = kernel[:, : self._known] @ self._coefficients
-        nearest = kernel.max(axis=1)
+        if self._kept is not None and self._kept[0] is x:
+            _, kernel, nearest = self._kept
+        else:
+            kernel = self._kernel(np.asarray(x, "float64"), self._fitted)
+            nearest = kernel.max(axis=1)
+            if keep:
+                self._kept = x, kernel, nearest
+        old = len(self._fitted)
+        means = kernel[:, : self._known] @ self._coefficients[:old]
+        if len(self._x) > old:
+            added = self._kernel(np.asarray(x, "float64"), self._x[old:])
+            nearest = np.maximum(nearest, added.max(axis=1))
+            later = self._coefficients[old:]
+            means = means + added[:, : len(later)] @ later
         explained = nearest**2 / (1 + self.noise + _JITTER)
         unexplained = np.maximum(1 - explained, _SMALLEST_VARIANCE)
         return means, np.sqrt(unexplained * self.variance)
