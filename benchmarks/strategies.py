@@ -241,6 +241,8 @@ def optuna_sampler(name, packages=(), **arguments):
 STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
+    "bayesian": ours(oracles.BayesianOptimizationOracle),
+    "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
     # Peers.
     "kerastuner-random": kerastuner_oracle(
         keras_tuner.oracles.RandomSearchOracle

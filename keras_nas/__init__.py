@@ -8,14 +8,24 @@ from keras_nas import (
     export,
     layers,
     oracles,
+    predictors,
     stopping,
     tuners,
 )
-from keras_nas.tuners import ASHA, RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.tuners import (
+    ASHA,
+    BayesianOptimization,
+    ParetoBayesian,
+    RandomSearch,
+    RegularizedEvolution,
+    Tuner,
+)
 from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "BayesianOptimization",
+    "ParetoBayesian",
     "RandomSearch",
     "RegularizedEvolution",
     "Tuner",
@@ -27,6 +37,7 @@ __all__ = [
     "export",
     "layers",
     "oracles",
+    "predictors",
     "stopping",
     "tuners",
 ]

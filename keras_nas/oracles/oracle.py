@@ -140,6 +140,11 @@ class Oracle(keras_tuner.Oracle):
         self.max_rejections = max_rejections
         self.max_failed_share = max_failed_share
         self._directory = None
+        self._begin_bookkeeping()
+
+    def _begin_bookkeeping(self):
+        # Apart from the constructor, for an oracle of KerasTuner's that is
+        # repaired when it is made already.
         self._keys = {}  # Of every trial, by its id.
         self._losses, self._encodings, self._encoded_space = {}, {}, 0
         self._enqueued, self._ever_enqueued = [], []

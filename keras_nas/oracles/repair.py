@@ -1,7 +1,6 @@
 """Gives KerasTuner's own oracles the bookkeeping of keras_nas."""
 
 import inspect
-import threading
 
 import numpy as np
 
@@ -48,16 +47,29 @@ def repair(oracle):
     defaults = inspect.signature(Oracle).parameters
     for limit in ("max_rejections", "max_failed_share"):
         setattr(oracle, limit, defaults[limit].default)
-    oracle.infeasible = []
-    oracle._keys = {}
-    oracle._seen = set()
-    oracle._lock = threading.RLock()
+    oracle._begin_bookkeeping()
 
 
 class _Repair:
     """What `Oracle` cannot know of a strategy that is not its own."""
 
     _directory = None  # Until there is a project.
+
+    def enqueue(self, values):
+        """Refuses: such an oracle is asked by nobody but itself."""
+        self._refuse("enqueue")
+
+    def import_trials(self, project_dir):
+        """Refuses: such an oracle learns from its own trials only."""
+        self._refuse("import_trials")
+
+    def _refuse(self, name):
+        raise ValueError(
+            f"`{name}` needs an oracle of keras_nas, such as "
+            "`keras_nas.oracles.RegularizedEvolutionOracle(...)`. Received: "
+            f"{type(self).__name__} of KerasTuner, which proposes in a way of "
+            "its own."
+        )
 
     def _random_values(self):
         # KerasTuner gives up after 20 collisions.

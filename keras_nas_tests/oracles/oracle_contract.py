@@ -64,6 +64,10 @@ ORACLES = [
         {"crossover_probability": 0.5},
         early={"population_size": 4},
     ),
+    Participant(
+        oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
+    ),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
 ]
 
 

@@ -217,3 +217,12 @@ def test_a_strategy_of_the_user_keeps_its_own_methods(tmp_path):
 def test_values_are_inside_the_space():
     for values in search(repaired(random_search, max_trials=None)):
         assert architectures.active_values(values, small_space()) == values
+
+
+@pytest.mark.parametrize("create", ORACLES)
+def test_what_only_our_oracles_can_do_is_refused(create, tmp_path):
+    oracle = repaired(create)
+    with pytest.raises(ValueError, match="`enqueue` needs an oracle of keras"):
+        oracle.enqueue({"skip": True})
+    with pytest.raises(ValueError, match="`import_trials` needs"):
+        oracle.import_trials(str(tmp_path))
