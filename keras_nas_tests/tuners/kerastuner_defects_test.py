@@ -268,7 +268,7 @@ def test_a_call_that_raises_leaves_no_lock_behind(engine, tmp_path):
         target=oracle.create_trial, args=("tuner1",), daemon=True
     )
     thread.start()
-    thread.join(timeout=1)
+    thread.join(timeout=1 if engine is KERAS_TUNER else 60)
     engine.holds(not thread.is_alive())
 
 
@@ -542,7 +542,7 @@ class Roles:
 
         self.thread = threading.Thread(target=serve, daemon=True)
         self.thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port)).close()
@@ -551,7 +551,7 @@ class Roles:
         raise TimeoutError("The chief does not answer.")
 
     def end(self):
-        self.thread.join(timeout=20)
+        self.thread.join(timeout=60)
         assert not self.thread.is_alive(), "The chief does not end."
 
 
