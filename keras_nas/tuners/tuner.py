@@ -616,6 +616,14 @@ class Tuner(keras_tuner.Tuner):
             raise
         except Exception:
             return 0.0, ""  # The trial will show it, and be recorded.
+        if not model.built:
+            raise FatalValueError(
+                "`constraints` are checked before a model meets any data, and "
+                f"the one that `build(hp)` returned for {values} does not know "
+                "its input shape yet. Expected a model that is built: begin "
+                "it with `keras.Input(shape)`, or call "
+                "`model.build(input_shape)` before returning it."
+            )
         total, reasons = 0.0, []
         for constraint in self.constraints:
             value = constraint.measure(model)

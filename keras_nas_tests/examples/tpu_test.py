@@ -19,7 +19,7 @@ def test_the_example_runs_on_two_devices_of_the_cpu(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert child.returncode == 0, child.stderr
     assert re.search(
