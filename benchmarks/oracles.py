@@ -581,7 +581,7 @@ def _parser():
         "--checkpoints",
         type=lambda text: sorted({positive(t) for t in names(text)}),
         default=[50, 100, 200],
-        help="evaluations to report at (default: 50,100,200)",
+        help="evaluations to report at, beside the last (default: 50,100,200)",
     )
     add(
         "--jobs",
@@ -618,7 +618,7 @@ def _benchmark(options):
         table,
         objectives,
         options.evaluations,
-        checkpoints or [options.evaluations],
+        sorted({*checkpoints, options.evaluations}),
         options.columns,
     )
 
@@ -774,4 +774,6 @@ def _with_error(mean, error):
 
 
 if __name__ == "__main__":
+    # What `timeout` or a scheduler sends is not to lose the results either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
