@@ -26,6 +26,7 @@ _REPEATS = flags.DEFINE_integer("repeats", 50, "Proposals timed at each.")
 _ORACLES = {
     "keras_nas random": oracles.RandomOracle,
     "keras_nas evolution": oracles.RegularizedEvolutionOracle,
+    "keras_nas nsga2": oracles.NSGA2Oracle,
     "kerastuner random": keras_tuner.oracles.RandomSearchOracle,
 }
 

@@ -233,6 +233,7 @@ def optuna(sampler, packages=(), **arguments):
 STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
+    "nsga2": ours(oracles.NSGA2Oracle),
     # Peers.
     "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
     "kerastuner-bayesian": kerastuner(

@@ -11,11 +11,18 @@ from keras_nas import (
     stopping,
     tuners,
 )
-from keras_nas.tuners import ASHA, RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.tuners import (
+    ASHA,
+    NSGA2,
+    RandomSearch,
+    RegularizedEvolution,
+    Tuner,
+)
 from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "NSGA2",
     "RandomSearch",
     "RegularizedEvolution",
     "Tuner",

@@ -1,6 +1,7 @@
 """Search strategies: one file an algorithm, beside its paper."""
 
 from keras_nas.oracles.asha_oracle import ASHAOracle
+from keras_nas.oracles.nsga2_oracle import NSGA2Oracle
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
@@ -9,6 +10,7 @@ from keras_nas.oracles.regularized_evolution_oracle import (
 
 __all__ = [
     "ASHAOracle",
+    "NSGA2Oracle",
     "Oracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
