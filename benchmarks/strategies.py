@@ -243,6 +243,7 @@ STRATEGIES = {
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
+    "nsga2": ours(oracles.NSGA2Oracle),
     # Peers.
     "kerastuner-random": kerastuner_oracle(
         keras_tuner.oracles.RandomSearchOracle

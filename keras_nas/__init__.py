@@ -14,6 +14,7 @@ from keras_nas import (
 )
 from keras_nas.tuners import (
     ASHA,
+    NSGA2,
     BayesianOptimization,
     ParetoBayesian,
     RandomSearch,
@@ -24,6 +25,7 @@ from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "NSGA2",
     "BayesianOptimization",
     "ParetoBayesian",
     "RandomSearch",

@@ -4,6 +4,7 @@ from keras_nas.oracles.asha_oracle import ASHAOracle
 from keras_nas.oracles.bayesian_optimization_oracle import (
     BayesianOptimizationOracle,
 )
+from keras_nas.oracles.nsga2_oracle import NSGA2Oracle
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.pareto_bayesian_oracle import ParetoBayesianOracle
 from keras_nas.oracles.random_oracle import RandomOracle
@@ -14,6 +15,7 @@ from keras_nas.oracles.regularized_evolution_oracle import (
 __all__ = [
     "ASHAOracle",
     "BayesianOptimizationOracle",
+    "NSGA2Oracle",
     "Oracle",
     "ParetoBayesianOracle",
     "RandomOracle",

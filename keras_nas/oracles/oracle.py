@@ -784,3 +784,12 @@ def check_integer(name, value, minimum):
             f"Invalid value received for argument `{name}`. Expected an "
             f"integer of at least {minimum}. Received: {name}={value!r}"
         )
+
+
+def check_probability(name, value):
+    """Raises a `ValueError` unless `value` is a number from 0 to 1."""
+    if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+        raise ValueError(
+            f"Invalid value received for argument `{name}`. Expected a float "
+            f"from 0 to 1. Received: {name}={value!r}"
+        )

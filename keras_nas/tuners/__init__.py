@@ -2,6 +2,7 @@
 
 from keras_nas.tuners.asha import ASHA
 from keras_nas.tuners.bayesian_optimization import BayesianOptimization
+from keras_nas.tuners.nsga2 import NSGA2
 from keras_nas.tuners.pareto_bayesian import ParetoBayesian
 from keras_nas.tuners.random_search import RandomSearch
 from keras_nas.tuners.regularized_evolution import RegularizedEvolution
@@ -9,6 +10,7 @@ from keras_nas.tuners.tuner import Tuner
 
 __all__ = [
     "ASHA",
+    "NSGA2",
     "BayesianOptimization",
     "ParetoBayesian",
     "RandomSearch",
