@@ -233,6 +233,9 @@ def optuna(sampler, packages=(), **arguments):
 STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
+    "local": ours(oracles.LocalSearchOracle),
+    "mcts": ours(oracles.MonteCarloTreeSearchOracle),
+    "rl": ours(oracles.ReinforcementLearningOracle),
     # Peers.
     "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
     "kerastuner-bayesian": kerastuner(

@@ -1,15 +1,25 @@
 """Search strategies: one file an algorithm, beside its paper."""
 
 from keras_nas.oracles.asha_oracle import ASHAOracle
+from keras_nas.oracles.local_search_oracle import LocalSearchOracle
+from keras_nas.oracles.monte_carlo_tree_search_oracle import (
+    MonteCarloTreeSearchOracle,
+)
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
 )
+from keras_nas.oracles.reinforcement_learning_oracle import (
+    ReinforcementLearningOracle,
+)
 
 __all__ = [
     "ASHAOracle",
+    "LocalSearchOracle",
+    "MonteCarloTreeSearchOracle",
     "Oracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
+    "ReinforcementLearningOracle",
 ]

@@ -64,6 +64,12 @@ ORACLES = [
         {"crossover_probability": 0.5},
         early={"population_size": 4},
     ),
+    Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
+    Participant(
+        oracles.MonteCarloTreeSearchOracle, early={"initial_trials": 3}
+    ),
+    Participant(oracles.ReinforcementLearningOracle),
+    Participant(oracles.ReinforcementLearningOracle, {"algorithm": "ppo"}),
 ]
 
 
