@@ -244,6 +244,9 @@ STRATEGIES = {
     "bayesian": ours(oracles.BayesianOptimizationOracle),
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
     "nsga2": ours(oracles.NSGA2Oracle),
+    "local": ours(oracles.LocalSearchOracle),
+    "mcts": ours(oracles.MonteCarloTreeSearchOracle),
+    "rl": ours(oracles.ReinforcementLearningOracle),
     # Peers.
     "kerastuner-random": kerastuner_oracle(
         keras_tuner.oracles.RandomSearchOracle

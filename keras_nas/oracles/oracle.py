@@ -423,7 +423,13 @@ class Oracle(keras_tuner.Oracle):
             if violation <= 0:
                 return response
             self.infeasible.append(
-                {"values": values, "violation": violation, "reason": reason}
+                {
+                    "values": values,
+                    "violation": violation,
+                    "reason": reason,
+                    # When it was found, for oracles that learn in order.
+                    "ended_trials": len(self.end_order),
+                }
             )
             self._seen.add(self._key(values))
             rejected += 1
