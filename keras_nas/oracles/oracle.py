@@ -416,7 +416,11 @@ class Oracle(keras_tuner.Oracle):
             response = self._propose_once()
             values = response["values"]
             if values is None and self.infeasible and not self.trials:
-                raise RuntimeError(self._explain_rejections("All the"))
+                raise RuntimeError(
+                    self._explain_rejections(
+                        "All architectures of the space that could be proposed"
+                    )
+                )
             if values is None or self.screen is None:
                 return response
             violation, reason = self.screen(values)
@@ -435,12 +439,14 @@ class Oracle(keras_tuner.Oracle):
             rejected += 1
             if rejected >= self.max_rejections:
                 self.save()
-                raise RuntimeError(self._explain_rejections(rejected))
+                raise RuntimeError(
+                    self._explain_rejections(f"{rejected} proposals in a row")
+                )
 
-    def _explain_rejections(self, rejected):
+    def _explain_rejections(self, what):
         nearest = min(self.infeasible, key=lambda one: one["violation"])
         return (
-            f"{rejected} proposals in a row violate the constraints, so the "
+            f"{what} violate the constraints, so the "
             "search ends. Expected constraints that a fair part of the space "
             f"meets. The nearest of {len(self.infeasible)} infeasible "
             f"architectures: {nearest['reason']}, {nearest['violation']:.1%} "
@@ -586,6 +592,26 @@ class Oracle(keras_tuner.Oracle):
         if self._directory is not None:
             storage.write_json(self._get_oracle_fname(), self.get_state())
 
+    def catch_up(self):
+        """Reloads if the project is not as this oracle has left it.
+
+        Another process, or another tuner of this one, may have searched in
+        it since.
+
+        Returns:
+            Bool, whether that was so.
+        """
+        path = self._get_oracle_fname()
+        state = storage.read_json(path)
+        with storage.explained(path, "the state of a search"):
+            is_changed = any(
+                state[name] != getattr(self, name)
+                for name in ("start_order", "end_order")
+            )
+        if is_changed:
+            self.reload()
+        return is_changed
+
     def reload(self):
         """Reads the project's state and makes its files agree.
 
@@ -605,6 +631,10 @@ class Oracle(keras_tuner.Oracle):
     # The parts of the above.
 
     def _adopt(self, state, trials):
+        missing = [i for i in state["start_order"] if i not in trials]
+        if missing:
+            path = os.path.join(self._get_trial_dir(missing[0]), "trial.json")
+            storage.read_json(path)  # Raises, as there is no such file.
         self.trials = {i: trials[i] for i in state["start_order"]}
         self.set_state(state)
         self._keys, self._seen = {}, self._infeasible_keys()
@@ -736,9 +766,11 @@ class Oracle(keras_tuner.Oracle):
         ):
             raise RuntimeError(
                 f"The first {_FIRST_TRIALS} trials all failed with the same "
-                "error, so it does not depend on the hyperparameters. Mend "
-                "the cause and search again with `overwrite=True` "
-                f"or another `project_name`. The error:\n{first[-1].message}"
+                "error, so most likely it does not depend on the "
+                "hyperparameters. Mend the cause and search again with "
+                "`overwrite=True` or another `project_name`; if it does "
+                "depend on them, run the same script again, and the search "
+                f"goes on. The error:\n{first[-1].message}"
             )
 
     def _check_consecutive_failures(self):

@@ -32,6 +32,7 @@ from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
 from keras_nas.oracles.repair import repair
 from keras_nas.tuners.arguments import (
+    check_callbacks,
     check_constraints,
     check_positive,
     check_stopping_rule,
@@ -40,7 +41,10 @@ from keras_nas.tuners.arguments import (
 )
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
-from keras_nas.tuners.fingerprint import write_fingerprint
+from keras_nas.tuners.fingerprint import (
+    check_fingerprint,
+    write_fingerprint,
+)
 from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
@@ -177,18 +181,19 @@ class Tuner(keras_tuner.Tuner):
             )
         for name, value in (
             ("max_time", max_time),
-            ("patience", patience),
-            ("keep_weights", keep_weights),
             ("trial_timeout", trial_timeout),
         ):
             check_positive(name, value)
+        for name, value in (
+            ("patience", patience),
+            ("keep_weights", keep_weights),
+        ):
+            check_positive(name, value, is_whole=True)
         self.constraints = check_constraints(constraints, oracle)
         repair(oracle)
         if self.constraints:
             oracle.screen = self._screen
-        stopping_rule = check_stopping_rule(
-            stopping_rule or getattr(oracle, "stopping_rule", None)
-        )
+        stopping_rule = check_stopping_rule(stopping_rule, oracle)
         self.keep_weights = keep_weights
         self.max_time = max_time
         self.patience = patience
@@ -312,12 +317,15 @@ class Tuner(keras_tuner.Tuner):
         places = self._places(workers, executor)
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
+        check_callbacks(fit_kwargs.get("callbacks"))
         if self.remaining_trials != 0:
             self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
             self._empty_if_told()
+            self._catch_up()
             remove_leftovers(self.project_dir)
             self._show(verbose)
+            self._told_reason = None
             self.oracle.verbose = 0  # KerasTuner's would print as well.
             self._search_started_s = time.monotonic()
             write_fingerprint(self.project_dir, self.oracle, self._first_space)
@@ -562,6 +570,14 @@ class Tuner(keras_tuner.Tuner):
         if self._is_to_be_emptied:
             empty_project(self.project_dir)
             self._is_to_be_emptied = False
+
+    def _catch_up(self):
+        # Only now does nobody else write: what was read by the constructor
+        # may be old.
+        if has_state(self.project_dir):
+            check_fingerprint(self.project_dir, self.oracle, self._first_space)
+            if self.oracle.catch_up():
+                self.reload()
 
     def _places(self, workers, executor):
         """How many trials run side by side; 0 for in this process."""
