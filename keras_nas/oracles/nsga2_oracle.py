@@ -24,29 +24,30 @@ class NSGA2Oracle(Oracle):
     `pareto_front()`; the `score` of a trial, and with it `get_best_trials()`,
     is the sum of the objectives, as in KerasTuner.
 
-    The population is the best of all architectures so far: front after front,
-    and of the last front that fits in part, those in the emptiest regions. A
-    child has two parents, each the better of two drawn at random: the one of
-    the better front, or the lonelier one of the same front.
+    Whenever a trial ends, it joins the population, and the worst one leaves
+    it: of the last front, the one in the most crowded region. A child has two
+    parents, each the better of two drawn at random: the one of the better
+    front, or the lonelier one of the same front.
 
     Architectures that violate the constraints of the tuner are individuals
     too. Any feasible one is better, and of two infeasible ones the one that
     violates less (Deb's constraint domination), so where few architectures
     are feasible the search breeds its way there instead of drawing at random.
 
-    Unlike the paper's, this population changes with every trial and not in
-    generations, so no worker ever waits for others. It is a function of the
-    trials; there is no other state. With one objective, it is a genetic
-    algorithm in which the best survive.
+    The paper's population changes with every generation and this one with
+    every trial, so no worker ever waits for others. It follows from the
+    trials in the order in which they ended; there is no other state. With one
+    objective, it is a genetic algorithm in which the best survive.
 
     Args:
         objective: A list of objectives, each a string (`"val_accuracy"`) or
             a `keras_tuner.Objective`; or one of them.
         max_trials: Integer, the number of trials to run. Defaults to 100.
         population_size: Integer, at least 2, how many architectures can
-            become parents. Defaults to 20.
+            become parents. Defaults to 15. More are better for three
+            objectives or more than 200 trials, fewer for less than 100.
         num_initial_points: Integer, how many random architectures come
-            first. Defaults to half of the population.
+            first. Defaults to 10, at most `population_size`.
         crossover_probability: Float in [0, 1], how often a child has two
             parents. Defaults to 0.9, as in the paper.
         mutation_probability: Float in [0, 1], how often one hyperparameter
@@ -83,7 +84,7 @@ class NSGA2Oracle(Oracle):
         self,
         objective=None,
         max_trials=100,
-        population_size=20,
+        population_size=15,
         num_initial_points=None,
         crossover_probability=0.9,
         mutation_probability=0.5,
@@ -92,7 +93,7 @@ class NSGA2Oracle(Oracle):
         super().__init__(objective=objective, max_trials=max_trials, **kwargs)
         check_integer("population_size", population_size, 2)
         if num_initial_points is None:
-            num_initial_points = max(2, population_size // 2)
+            num_initial_points = min(population_size, 10)
         check_integer("num_initial_points", num_initial_points, 1)
         check_probability("crossover_probability", crossover_probability)
         check_probability("mutation_probability", mutation_probability)
@@ -100,6 +101,8 @@ class NSGA2Oracle(Oracle):
         self.num_initial_points = num_initial_points
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
+        # What `_survivors` has worked out so far, and from which trials.
+        self._selected_from, self._selected = [], []
 
     def propose(self, rng):
         """Breeds a child of two survivors; random to begin with."""
@@ -137,17 +140,17 @@ class NSGA2Oracle(Oracle):
             List of hyperparameter values. Neighbours in it differ in their
             front, or in how crowded it is around them.
         """
-        losses = np.array([self.losses(trial) for trial in trials])
-        left = np.arange(len(trials))
-        population = []
-        while len(left) and len(population) < self.population_size:
-            is_front = pareto.non_dominated(losses[left])
-            front, left = left[is_front], left[~is_front]
-            distances = pareto.crowding_distance(losses[front])
-            order = np.argsort(-distances, kind="stable")
-            population += front[order].tolist()
-        del population[self.population_size :]
-        feasible = [trials[i].hyperparameters.values for i in population]
+        ids = [trial.trial_id for trial in trials]
+        done = len(self._selected_from)
+        if ids[:done] != self._selected_from:
+            done, self._selected = 0, []  # Trials were imported since.
+        for trial in trials[done:]:
+            candidates = [*self._selected, trial]
+            losses = [self.losses(candidate) for candidate in candidates]
+            best = _best_first(np.array(losses))[: self.population_size]
+            self._selected = [candidates[i] for i in best]
+        self._selected_from = ids
+        feasible = [trial.hyperparameters.values for trial in self._selected]
         # Those that violate the constraints fill the places that are left.
         infeasible = heapq.nsmallest(
             self.population_size - len(feasible),
@@ -155,6 +158,18 @@ class NSGA2Oracle(Oracle):
             key=lambda one: one["violation"],
         )
         return feasible + [one["values"] for one in infeasible]
+
+
+def _best_first(losses):
+    """Indices in the order of fronts and, in a front, of crowding."""
+    order = []
+    left = np.arange(len(losses))
+    while len(left):
+        is_front = pareto.non_dominated(losses[left])
+        front, left = left[is_front], left[~is_front]
+        distances = pareto.crowding_distance(losses[front])
+        order += front[np.argsort(-distances, kind="stable")].tolist()
+    return order
 
 
 def _tournament(survivors, rng):

@@ -19,9 +19,9 @@ class NSGA2(Tuner):
             them.
         max_trials: Integer, the number of trials. Defaults to 100.
         population_size: Integer, how many architectures can become parents.
-            Defaults to 20.
+            Defaults to 15.
         num_initial_points: Optional integer, how many random architectures
-            come first. Half of the population by default.
+            come first. 10 by default, at most `population_size`.
         crossover_probability: Float in [0, 1], how often a child has two
             parents.
         mutation_probability: Float in [0, 1], how often one hyperparameter
@@ -56,7 +56,7 @@ class NSGA2(Tuner):
         hypermodel=None,
         objective=None,
         max_trials=100,
-        population_size=20,
+        population_size=15,
         num_initial_points=None,
         crossover_probability=0.9,
         mutation_probability=0.5,
