@@ -11,13 +11,24 @@ from keras_nas import (
     stopping,
     tuners,
 )
-from keras_nas.tuners import ASHA, RandomSearch, RegularizedEvolution, Tuner
+from keras_nas.tuners import (
+    ASHA,
+    LocalSearch,
+    MonteCarloTreeSearch,
+    RandomSearch,
+    RegularizedEvolution,
+    ReinforcementLearning,
+    Tuner,
+)
 from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "LocalSearch",
+    "MonteCarloTreeSearch",
     "RandomSearch",
     "RegularizedEvolution",
+    "ReinforcementLearning",
     "Tuner",
     "__version__",
     "architectures",
