@@ -86,18 +86,21 @@ class Controller:
 
         return decide
 
-    def log_probability(self, rows):
-        """Returns the logarithm of the probability of each sequence.
+    def log_probabilities(self, rows):
+        """Returns the logarithm of the probability of each option taken.
 
         Args:
             rows: Array of integers, of shape `(sequences, decisions)`: the
                 options taken; -1 where a decision was not asked.
+
+        Returns:
+            Array of the same shape, 0 where a decision was not asked.
         """
         _, probabilities = self._forward(rows)
         taken = np.take_along_axis(
             probabilities, np.maximum(rows, 0)[..., None], axis=2
         )[..., 0]
-        return np.where(rows >= 0, np.log(taken), 0.0).sum(axis=1)
+        return np.where(rows >= 0, np.log(taken), 0.0)
 
     def entropy(self, rows):
         """Returns the entropy of the policy along each sequence."""
@@ -108,12 +111,12 @@ class Controller:
     def gradient(self, rows, advantages, entropy_bonus=0.0):
         """Differentiates what policy gradient methods maximise.
 
-        That is the sum over the sequences of `advantage * log(probability) +
-        entropy_bonus * entropy`.
+        That is the sum over sequences and decisions of `advantage *
+        log(probability) + entropy_bonus * entropy`.
 
         Args:
-            rows: Array as for `log_probability`.
-            advantages: Array of shape `(sequences,)`.
+            rows: Array as for `log_probabilities`.
+            advantages: Array of the shape of `rows`.
             entropy_bonus: Float.
 
         Returns:
@@ -127,7 +130,7 @@ class Controller:
         d_state = np.zeros_like(states[0])
         log = _log(probabilities)
         entropy = -(probabilities * log).sum(axis=2, keepdims=True)
-        d_logits = -advantages[:, None, None] * probabilities
+        d_logits = -advantages[..., None] * probabilities
         d_logits -= entropy_bonus * probabilities * (log + entropy)
         each = np.arange(len(rows))
         for t in reversed(range(rows.shape[1])):
@@ -137,7 +140,7 @@ class Controller:
             np.add.at(gradient["embedding"][t], option, d_sum)
             gradient["recurrent"] += d_sum.T @ states[t]
             d_logit = d_logits[:, t]
-            d_logit[each, option] += advantages
+            d_logit[each, option] += advantages[:, t]
             d_logit = np.where(on, d_logit, 0.0)
             gradient["readout"][t] = d_logit.T @ states[t]
             gradient["bias"][t] = d_logit.sum(axis=0)

@@ -72,7 +72,10 @@ class DecisionSequence:
         return DecisionSequence(space, self.max_bins)
 
     def encode(self, values):
-        """Returns the option taken at each decision; -1 if it was not asked.
+        """Returns the option taken at each decision.
+
+        -1 is for what was not asked, and for a value that is none of the
+        space's, as an earlier project may have.
 
         Args:
             values: Dict of hyperparameter values, by name.
@@ -104,15 +107,37 @@ class DecisionSequence:
         Returns:
             Array of integers, of shape `(architectures, decisions)`.
         """
-        rows = []
-        for name, values in known.items():
-            # A build may have added values, then they are another dict.
-            encoded, row = self._rows.get(name, (None, None))
-            if encoded is not values:
-                row = self.encode(values)
-                self._rows[name] = values, row
-            rows.append(row)
+        rows = [self._remember(*item)[1] for item in known.items()]
         return np.array(rows, dtype=int).reshape(len(rows), len(self))
+
+    def positions(self, known):
+        """Returns a number a decision, equal exactly for equal values.
+
+        Args:
+            known: Dict as for `encode_all`.
+
+        Returns:
+            `float64` array of shape `(architectures, decisions)`, -1 where a
+            decision was not asked.
+        """
+        rows = [self._remember(*item)[2] for item in known.items()]
+        return np.array(rows, dtype=float).reshape(len(rows), len(self))
+
+    def _remember(self, name, values):
+        known = self._rows.get(name)
+        # A build may have added values, then they are another dict.
+        if known is None or known[0] is not values:
+            row = self.encode(values)
+            positions = [
+                option
+                if option < 0 or self._values[index]
+                else architectures.position(hp, values[hp.name])
+                for index, (hp, option) in enumerate(
+                    zip(self.hyperparameters, row, strict=True)
+                )
+            ]
+            known = self._rows[name] = values, row, positions
+        return known
 
     def draw(self, index, option, rng):
         """Draws a value of an option.
@@ -188,6 +213,8 @@ class DecisionSequence:
             return self._bin(hp, value)
         if value in listed:
             return listed[value]
+        if not hasattr(hp, "min_value"):
+            return -1  # Of an earlier project, which had other values.
         # A float that went through a file or a sum.
         nearest = min(listed, key=lambda one: abs(one - value))
         return listed[nearest]

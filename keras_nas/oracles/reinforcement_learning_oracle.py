@@ -19,6 +19,8 @@ _BASELINE_RATE = 0.1
 # Rewards are from -1 to 1, and this of what has none.
 _WORST_REWARD = -1.0
 
+_LEARNING_RATES = {"reinforce": 0.3, "ppo": 1.0}
+
 # PPO: sequences an update, steps on them, how far probabilities may move.
 _PPO_BATCH = 5
 _PPO_EPOCHS = 4
@@ -55,7 +57,8 @@ class ReinforcementLearningOracle(Oracle):
         algorithm: String, how the controller is updated: `"reinforce"`, after
             every trial, or `"ppo"`, proximal policy optimisation, with
             several steps after every 5 trials.
-        learning_rate: Float.
+        learning_rate: Float; 0.3 for REINFORCE and 1.0 for PPO by default,
+            whose steps are clipped.
         entropy_bonus: Float, the weight of the policy's entropy, which keeps
             it from making up its mind too soon.
         units: Integer, the size of the controller's state.
@@ -93,7 +96,7 @@ class ReinforcementLearningOracle(Oracle):
         objective=None,
         max_trials=200,
         algorithm="reinforce",
-        learning_rate=0.3,
+        learning_rate=None,
         entropy_bonus=0.1,
         units=16,
         **kwargs,
@@ -104,6 +107,8 @@ class ReinforcementLearningOracle(Oracle):
                 "Invalid value received for argument `algorithm`. Expected "
                 f'"reinforce" or "ppo". Received: algorithm={algorithm!r}'
             )
+        if learning_rate is None:
+            learning_rate = _LEARNING_RATES[algorithm]
         for name, value, is_valid in (
             ("learning_rate", learning_rate, lambda: learning_rate > 0),
             ("entropy_bonus", entropy_bonus, lambda: entropy_bonus >= 0),
@@ -168,7 +173,7 @@ class ReinforcementLearningOracle(Oracle):
         infeasible = {}
         for number, one in enumerate(self.infeasible):
             event = (f"infeasible {number}", one["values"], None)
-            infeasible.setdefault(one["ended_trials"], []).append(event)
+            infeasible.setdefault(one.get("ended_trials", 0), []).append(event)
         events = [
             (i, trial.hyperparameters.values, self.loss(trial))
             for i, trial in completed.items()
@@ -202,10 +207,10 @@ class ReinforcementLearningOracle(Oracle):
 
     def _update_ppo(self):
         rows, advantages = self._take_batch()
-        before = self._controller.log_probability(rows)
+        before = self._controller.log_probabilities(rows)
         for _ in range(_PPO_EPOCHS):
-            ratios = np.exp(self._controller.log_probability(rows) - before)
-            # The gradient of min(ratio * A, clip(ratio) * A).
+            ratios = np.exp(self._controller.log_probabilities(rows) - before)
+            # The gradient of min(ratio * A, clip(ratio) * A), of each decision.
             counts = np.where(
                 advantages > 0, ratios < 1 + _PPO_CLIP, ratios > 1 - _PPO_CLIP
             )
@@ -214,7 +219,9 @@ class ReinforcementLearningOracle(Oracle):
     def _take_batch(self):
         rows, advantages = zip(*self._batch, strict=True)
         self._batch = []
-        return np.array(rows, dtype=int), np.array(advantages)
+        rows = np.array(rows, dtype=int)
+        # All decisions of an architecture have earned its advantage.
+        return rows, np.repeat(np.array(advantages)[:, None], rows.shape[1], 1)
 
     def _step(self, rows, advantages):
         gradient = self._controller.gradient(

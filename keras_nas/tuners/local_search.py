@@ -1,23 +1,26 @@
-"""Bayesian optimization of several objectives as a tuner."""
+"""Local search as a tuner (White et al., 2020)."""
 
-from keras_nas.oracles import ParetoBayesianOracle
+from keras_nas.oracles import LocalSearchOracle
 from keras_nas.tuners.arguments import oracle_arguments
 from keras_nas.tuners.tuner import Tuner
 
 
-class ParetoBayesian(Tuner):
-    """Looks for the best trade-offs between several objectives.
+class LocalSearch(Tuner):
+    """Climbs from the best architecture to better neighbours.
 
-    See `keras_nas.oracles.ParetoBayesianOracle` for the algorithm;
-    `tuner.oracle.pareto_front()` are the trials to choose from.
+    Strong where the number of trials is a few times the number of neighbours
+    that an architecture has.
+    See `keras_nas.oracles.LocalSearchOracle`.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled
             `keras.Model`, or a `keras_tuner.HyperModel`.
-        objective: List of strings or `keras_tuner.Objective`s.
+        objective: String, `keras_tuner.Objective`, or a list of them.
         max_trials: Integer, the number of trials. Defaults to 100.
-        num_initial_points: Integer, the number of random trials to begin
-            with.
+        initial_trials: Optional integer, the random trials to begin with. A
+            fifth of `max_trials` by default, at most 10.
+        patience: Float, how many times its number of neighbours an
+            architecture may stay the best before a climb starts elsewhere.
         seed: Optional non-negative integer; the same seed gives the same
             search.
         **kwargs: Arguments of `keras_nas.Tuner`, such as `directory`,
@@ -26,11 +29,8 @@ class ParetoBayesian(Tuner):
             `max_retries_per_trial`.
 
     Reference:
-        Emmerich et al., [Single- and Multiobjective Evolutionary
-        Optimization Assisted by Gaussian Random Field
-        Metamodels](https://doi.org/10.1109/TEVC.2005.859463), 2006.
-        Golovin & Zhang, [Random Hypervolume
-        Scalarizations](https://arxiv.org/abs/2006.04655), 2020.
+        White et al., [Exploring the Loss Landscape in Neural Architecture
+        Search](https://arxiv.org/abs/2005.02960), 2020.
 
     Example:
 
@@ -38,13 +38,12 @@ class ParetoBayesian(Tuner):
     >>> def build(hp):
     ...     model = keras.Sequential([
     ...         keras.Input((4,)), keras.layers.Dense(hp.Int("units", 1, 8))])
-    ...     model.compile("adam", "mse", metrics=["mae"])
+    ...     model.compile("adam", "mse")
     ...     return model
-    >>> tuner = ParetoBayesian(
-    ...     build, ["val_loss", "val_mae"], max_trials=30,
-    ...     directory=tempfile.mkdtemp())
-    >>> tuner.oracle.num_initial_points
-    10
+    >>> tuner = LocalSearch(
+    ...     build, "val_loss", max_trials=30, directory=tempfile.mkdtemp())
+    >>> tuner.oracle.initial_trials
+    6
     """
 
     def __init__(
@@ -52,14 +51,16 @@ class ParetoBayesian(Tuner):
         hypermodel=None,
         objective=None,
         max_trials=100,
-        num_initial_points=10,
+        initial_trials=None,
+        patience=1.0,
         seed=None,
         **kwargs,
     ):
-        oracle = ParetoBayesianOracle(
+        oracle = LocalSearchOracle(
             objective=objective,
             max_trials=max_trials,
-            num_initial_points=num_initial_points,
+            initial_trials=initial_trials,
+            patience=patience,
             seed=seed,
             **oracle_arguments(kwargs),
         )
