@@ -15,8 +15,8 @@ class NSGA2(Tuner):
     Args:
         hypermodel: A function `build(hp)` that returns a compiled
             `keras.Model`, or a `keras_tuner.HyperModel`.
-        objective: A list of strings or `keras_tuner.Objective`s, or one of
-            them.
+        objective: A list of objectives, each a string or a
+            `keras_tuner.Objective`, or one of them.
         max_trials: Integer, the number of trials. Defaults to 100.
         population_size: Integer, how many architectures can become parents.
             Defaults to 15.

@@ -1,5 +1,6 @@
 """Training on several devices; TPUs and GPUs work in the same way."""
 
+import concurrent.futures
 import warnings
 
 import keras
@@ -286,7 +287,8 @@ def test_what_is_not_a_strategy_is_refused(tmp_path, strategy):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"workers": 2}, {"executor": object(), "workers": 1}]
+    "arguments",
+    [{"workers": 2}, {"executor": concurrent.futures.Executor(), "workers": 1}],
 )
 def test_a_strategy_has_no_workers(tmp_path, arguments):
     tuner = nas.RandomSearch(
