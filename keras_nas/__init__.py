@@ -8,11 +8,14 @@ from keras_nas import (
     export,
     layers,
     oracles,
+    predictors,
     stopping,
     tuners,
 )
 from keras_nas.tuners import (
     ASHA,
+    NSGA2,
+    BayesianOptimization,
     LocalSearch,
     MonteCarloTreeSearch,
     RandomSearch,
@@ -24,6 +27,8 @@ from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "NSGA2",
+    "BayesianOptimization",
     "LocalSearch",
     "MonteCarloTreeSearch",
     "RandomSearch",
@@ -38,6 +43,7 @@ __all__ = [
     "export",
     "layers",
     "oracles",
+    "predictors",
     "stopping",
     "tuners",
 ]

@@ -23,6 +23,9 @@ from keras_tuner.engine import hyperparameters as hp_types
 # with two equally likely values the list is needed once in 65,536 calls.
 _MAX_REDRAWS = 16
 
+# The standard deviation of a step, as a share of the range of a number.
+_STEP_SHARE = 0.1
+
 # The end of the range [0, 1) that KerasTuner maps values to.
 _ALMOST_ONE = 1 - 1e-12
 
@@ -227,12 +230,15 @@ def _range_text(hp):
     return f"one of {list(_finite_values(hp))}"
 
 
-def mutate(values, space, rng):
+def mutate(values, space, rng, step_probability=0.0):
     """Returns a neighbour: one active hyperparameter has another value.
 
     The hyperparameter is picked uniformly among the active ones that have
     more than one value, and its new value is drawn from the prior without
-    the old one, so a mutation is never a no-op. What depends on it follows:
+    the old one, so a mutation is never a no-op. A number can take a step
+    instead: to a value near the old one, on the scale that it is sampled on
+    (normally distributed, with a tenth of the range as standard deviation).
+    What depends on it follows:
 
     - Children of a changed category (an unordered `Choice`, a `Boolean`)
       are drawn anew: the same name under another operation means something
@@ -246,6 +252,9 @@ def mutate(values, space, rng):
             hyperparameters it lacks (discovered since) are drawn.
         space: `keras_tuner.HyperParameters`, the search space.
         rng: `numpy.random.Generator`.
+        step_probability: Float in [0, 1], how often an `Int`, a `Float` or an
+            ordered `Choice` takes a step instead of a new draw. Draws find
+            the region, steps the best place in it.
 
     Returns:
         A new dict of the active hyperparameter values, by name.
@@ -275,7 +284,13 @@ def mutate(values, space, rng):
             f"with two or more values. Received: values={values}"
         )
     target = mutable[rng.integers(len(mutable))]
-    value = _draw_other(target, parent[target.name], rng)
+    # Without steps, no number of the generator is spent on them.
+    is_step = (
+        step_probability > 0
+        and _is_ordered(target)
+        and rng.random() < step_probability
+    )
+    value = _draw_other(target, parent[target.name], rng, is_step)
     return replace(parent, target.name, value, space, rng)
 
 
@@ -708,13 +723,21 @@ def _draw(hp, rng):
     return _plain(hp, hp.prob_to_value(rng.random()))
 
 
-def _draw_other(hp, current, rng):
+def _draw_other(hp, current, rng, is_step):
     for _ in range(_MAX_REDRAWS):
-        value = _draw(hp, rng)
+        value = _step(hp, current, rng) if is_step else _draw(hp, rng)
         if value != current:
             return value
     others = [v for v in _finite_values(hp) or () if v != current]
     return others[rng.integers(len(others))] if others else value
+
+
+def _step(hp, current, rng):
+    """Draws a value near the current one; the ends of the range reflect."""
+    # From 0 over 1 back to 0 at 2, as a folded ruler.
+    folded = abs(_position(hp, current) + rng.normal(0, _STEP_SHARE)) % 2
+    position = min(folded, 2 - folded, _ALMOST_ONE)
+    return _plain(hp, hp.prob_to_value(position))
 
 
 def _plain(hp, value):

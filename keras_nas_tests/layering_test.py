@@ -29,6 +29,7 @@ MAY_IMPORT = {
         "architectures",
         "objectives",
         "pareto",
+        "predictors",
         "stopping",
         "storage",
     },

@@ -1,8 +1,10 @@
 """The search loop, and one thin class for each oracle."""
 
 from keras_nas.tuners.asha import ASHA
+from keras_nas.tuners.bayesian_optimization import BayesianOptimization
 from keras_nas.tuners.local_search import LocalSearch
 from keras_nas.tuners.monte_carlo_tree_search import MonteCarloTreeSearch
+from keras_nas.tuners.nsga2 import NSGA2
 from keras_nas.tuners.random_search import RandomSearch
 from keras_nas.tuners.regularized_evolution import RegularizedEvolution
 from keras_nas.tuners.reinforcement_learning import ReinforcementLearning
@@ -10,6 +12,8 @@ from keras_nas.tuners.tuner import Tuner
 
 __all__ = [
     "ASHA",
+    "NSGA2",
+    "BayesianOptimization",
     "LocalSearch",
     "MonteCarloTreeSearch",
     "RandomSearch",
