@@ -10,8 +10,10 @@ from keras_nas import (
     oracles,
     predictors,
     stopping,
+    supernet,
     tuners,
 )
+from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
     NSGA2,
@@ -34,6 +36,7 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "ReinforcementLearning",
+    "Supernet",
     "Tuner",
     "__version__",
     "architectures",
@@ -45,5 +48,6 @@ __all__ = [
     "oracles",
     "predictors",
     "stopping",
+    "supernet",
     "tuners",
 ]

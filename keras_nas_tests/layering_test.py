@@ -38,7 +38,9 @@ MAY_IMPORT = {
     "costs": {"export"},
     "proxies": {"architectures"},
     "predictors": {"architectures"},
-    "supernet": {"layers"},
+    "graph": set(),
+    "compile_arguments": set(),
+    "supernet": {"architectures", "compile_arguments", "graph", "layers"},
     "evaluators": {
         "costs",
         "objectives",
@@ -49,6 +51,7 @@ MAY_IMPORT = {
     },
     "tuners": {
         "architectures",
+        "compile_arguments",
         "costs",
         "evaluators",
         "objectives",

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_nas.layers.elastic_value import ElasticValue
+
 
 def check_positive_integer(argument, value):
     """Raises unless `value` is a positive integer."""
@@ -35,6 +37,16 @@ def check_activation(activation):
         ) from error
 
 
+def is_positive_number(value):
+    """Returns whether `value` is above 0, or is searched among such."""
+    if isinstance(value, ElasticValue):
+        return all(map(is_positive_number, value.table.ravel().tolist()))
+    is_number = isinstance(value, (int, float))
+    return is_number and not isinstance(value, bool) and value > 0
+
+
 def _is_positive_integer(value):
+    if isinstance(value, ElasticValue):
+        return all(map(_is_positive_integer, value.table.ravel().tolist()))
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return is_integer and value > 0

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_nas import layers
+
 # Searched models train for few steps. With Keras's 0.99 the moving statistics
 # of a short training still remember their initial values.
 _BATCH_NORM_MOMENTUM = 0.9
@@ -69,7 +71,7 @@ class Block:
 
     def _conv(self, x, part, filters, kernel_size=1, strides=1):
         """Convolution and BatchNormalization."""
-        x = keras.layers.Conv2D(
+        x = layers.Conv2D(
             filters,
             kernel_size,
             strides=strides,
@@ -81,7 +83,7 @@ class Block:
 
     def _depthwise_conv(self, x, part, kernel_size, strides):
         """Depthwise convolution and BatchNormalization."""
-        x = keras.layers.DepthwiseConv2D(
+        x = layers.DepthwiseConv2D(
             kernel_size,
             strides=strides,
             padding="same",

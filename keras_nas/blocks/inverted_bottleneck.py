@@ -2,12 +2,15 @@
 
 import keras
 
+from keras_nas import layers
 from keras_nas.blocks.arguments import (
     check_activation,
     check_positive_integer,
     check_window,
+    is_positive_number,
 )
 from keras_nas.blocks.block import Block
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
 
 
 class InvertedBottleneck(Block):
@@ -71,14 +74,14 @@ class InvertedBottleneck(Block):
         super().__init__(name)
         check_positive_integer("filters", filters)
         check_window("kernel_size", kernel_size)
-        if not _is_number(expansion) or expansion <= 0:
+        if not is_positive_number(expansion):
             raise ValueError(
                 "Invalid value received for argument `expansion`. Expected a "
                 f"positive number. Received: expansion={expansion!r}"
             )
         check_positive_integer("strides", strides)
         if squeeze_excite is not None and not (
-            _is_number(squeeze_excite) and 0 < squeeze_excite <= 1
+            is_positive_number(squeeze_excite) and squeeze_excite <= 1
         ):
             raise ValueError(
                 "Invalid value received for argument `squeeze_excite`. "
@@ -97,33 +100,42 @@ class InvertedBottleneck(Block):
         """Applies new layers to `inputs` and returns their outputs."""
         self._check_images(inputs)
         x = inputs
-        if self.expansion != 1:
-            expanded = max(1, round(inputs.shape[-1] * self.expansion))
-            x = self._conv(x, "expand", expanded)
+        channels = inputs.shape[-1]
+        if self._expands():
+            channels = _scaled(channels, self.expansion)
+            x = self._conv(x, "expand", channels)
             x = self._activate(x, "expand", self.activation)
         x = self._depthwise_conv(x, "depthwise", self.kernel_size, self.strides)
         x = self._activate(x, "depthwise", self.activation)
         if self.squeeze_excite is not None:
-            x = self._squeeze_and_excite(x)
+            x = self._squeeze_and_excite(x, channels)
         x = self._conv(x, "project", self.filters)
         if self.strides == 1 and inputs.shape[-1] == self.filters:
             x = keras.layers.Add(name=self._named("add"))([inputs, x])
         return x
 
-    def _squeeze_and_excite(self, x):
+    def _expands(self):
+        """Whether there is an expanding convolution."""
+        if not isinstance(self.expansion, ElasticValue):
+            return self.expansion != 1
+        if 1 in self.expansion.table:
+            raise SharingError(
+                f"{self.expansion!r} is 1 or more in {type(self).__name__}. "
+                "With 1 there is no expanding convolution, so the layers "
+                "cannot be shared. Leave 1 out, or make blocks with and "
+                "without expansion the candidates of a `LayerChoice`."
+            )
+        return True
+
+    def _squeeze_and_excite(self, x, channels):
         """Scales each channel by a function of all channels' means."""
-        channels = x.shape[-1]
-        squeezed = max(1, round(channels * self.squeeze_excite))
+        squeezed = _scaled(channels, self.squeeze_excite)
         scale = keras.layers.GlobalAveragePooling2D(
             keepdims=True, name=self._named("squeeze_pool")
         )(x)
-        scale = keras.layers.Conv2D(squeezed, 1, name=self._named("squeeze"))(
-            scale
-        )
+        scale = layers.Conv2D(squeezed, 1, name=self._named("squeeze"))(scale)
         scale = self._activate(scale, "squeeze", "relu")
-        scale = keras.layers.Conv2D(channels, 1, name=self._named("excite"))(
-            scale
-        )
+        scale = layers.Conv2D(channels, 1, name=self._named("excite"))(scale)
         # As in MobileNetV3: exact in integers, unlike the sigmoid.
         scale = self._activate(scale, "excite", "hard_sigmoid")
         return keras.layers.Multiply(name=self._named("scale"))([x, scale])
@@ -141,5 +153,13 @@ class InvertedBottleneck(Block):
         }
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _scaled(channels, factor):
+    """Returns a number of channels times a factor, one or both searched."""
+    scaled = channels * factor
+    if isinstance(scaled, ElasticValue):
+        return scaled.map(_whole)
+    return _whole(scaled)
+
+
+def _whole(number):
+    return max(1, round(number))

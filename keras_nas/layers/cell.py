@@ -108,10 +108,20 @@ class Cell(Primitive):
         self.strides = strides
 
     def _build_selected(self, inputs):
+        return self.build_nodes(inputs, self._build_node)
+
+    def build_nodes(self, inputs, build_node):
+        """Builds one node behind the other; returns the output of the cell.
+
+        Args:
+            inputs: A tensor or a list of tensors.
+            build_node: Function `build_node(node, sources, num_inputs)` that
+                returns the value of a node, given what it can read.
+        """
         sources = self._check_inputs(inputs)
         num_inputs = len(sources)
         for node in range(self.num_nodes):
-            sources.append(self._build_node(node, sources, num_inputs))
+            sources.append(build_node(node, sources, num_inputs))
         if self.output == "last":
             return sources[-1]
         return combine(sources[num_inputs:], self.output)
@@ -119,12 +129,13 @@ class Cell(Primitive):
     def _build_node(self, node, sources, num_inputs):
         count = len(sources)
         if self.inputs_per_node is None or count <= self.inputs_per_node:
-            edges = {
-                index: self._edge(node, index, num_inputs)(source)
-                for index, source in enumerate(sources)
-            }
-            self._check_edges(node, edges)
-            return combine(list(edges.values()), "sum")
+            return self.sum_edges(
+                node,
+                {
+                    index: self.edge(node, index, num_inputs)(source)
+                    for index, source in enumerate(sources)
+                },
+            )
 
         name = f"{self.name}_node{node}_inputs"
         options = subsets(repr(self), count, self.inputs_per_node)
@@ -141,7 +152,7 @@ class Cell(Primitive):
         def apply(index, source):
             choosing = [value for value in options if index in members(value)]
             with decision.scope(choosing):
-                return self._edge(node, index, num_inputs)(source)
+                return self.edge(node, index, num_inputs)(source)
 
         chosen = members(decision.value)
         edges = {index: apply(index, sources[index]) for index in chosen}
@@ -154,8 +165,14 @@ class Cell(Primitive):
         self._check_edges(node, edges | others)
         return combine(list(edges.values()), "sum")
 
-    def _edge(self, node, index, num_inputs):
-        """Returns the choice of the operation between a source and a node."""
+    def edge(self, node, index, num_inputs):
+        """Returns the choice of the operation between a source and a node.
+
+        Args:
+            node: Integer, the number of the node.
+            index: Integer, the number of the source.
+            num_inputs: Integer, how many sources are inputs of the cell.
+        """
         operations = self.operations
         if self.strides != 1:
             strides = self.strides if index < num_inputs else 1
@@ -186,6 +203,16 @@ class Cell(Primitive):
                 f"{describe(signatures)}"
             )
         return sources
+
+    def sum_edges(self, node, edges):
+        """Returns the value of a node: the sum of its edges.
+
+        Args:
+            node: Integer, the number of the node.
+            edges: Dict from the numbers of the sources to tensors.
+        """
+        self._check_edges(node, edges)
+        return combine(list(edges.values()), "sum")
 
     def _check_edges(self, node, edges):
         signatures = {

@@ -67,7 +67,7 @@ class InputChoice(Primitive):
         self.reduction = reduction
 
     def _build_selected(self, inputs):
-        self._check_inputs(inputs)
+        self.check_inputs(inputs)
         options = subsets(repr(self), len(inputs), self.num_chosen)
         decision = Decision(
             self.hp,
@@ -86,7 +86,8 @@ class InputChoice(Primitive):
             return chosen
         return combine(chosen, self.reduction)
 
-    def _check_inputs(self, inputs):
+    def check_inputs(self, inputs):
+        """Raises unless any of the inputs can be chosen."""
         if not isinstance(inputs, (list, tuple)) or not inputs:
             raise ValueError(
                 f"{self!r} must be called on a non-empty list of tensors. "

@@ -7,8 +7,9 @@ class Primitive:
     """A decision that a search takes inside a model.
 
     A primitive is declared by its constructor and realised when it is called:
-    with an ordinary `hp` as the layers of the one model being built. It is
-    not a Keras layer and leaves no trace in the model.
+    with an ordinary `hp` as the layers of the one model being built, with
+    that of a supernet as all of them. It is not a Keras layer and leaves no
+    trace in the model.
 
     Args:
         hp: The `keras_tuner.HyperParameters` that `build(hp)` receives.
@@ -23,6 +24,8 @@ class Primitive:
 
     def __call__(self, inputs):
         """Applies the decision to `inputs` and returns the outputs."""
+        if realize := getattr(self.hp, "realize", None):
+            return realize(self, inputs)
         return self._build_selected(inputs)
 
     def __repr__(self):

@@ -15,8 +15,8 @@ from keras_tuner.errors import (
     FatalValueError,
 )
 
+from keras_nas.compile_arguments import replace_compile_arguments
 from keras_nas.evaluators import Candidate
-from keras_nas.tuners.compile_arguments import replace_compile_arguments
 from keras_nas.tuners.distribution_strategy import (
     adapt_to_strategy,
     check_strategy,

@@ -1,4 +1,4 @@
-"""Replaces some of the arguments that a model was compiled with."""
+"""The arguments that a model was compiled with."""
 
 import inspect
 
@@ -36,16 +36,33 @@ def replace_compile_arguments(model, optimizer=None, loss=None, metrics=None):
     if not given:
         return
     if getattr(model, "compiled", False):
-        # The public `get_compile_config()` writes a function as its name,
-        # and nothing but a registered one can be found by its name again.
-        arguments = dict(model._compile_config.config)
-        # Keras has decided on "auto", and on models that XLA cannot compile.
-        arguments["jit_compile"] = model.jit_compile
+        arguments = compile_arguments(model)
     elif "optimizer" in given and "loss" in given:
         arguments = {}
     else:
         return  # The tuner says what is missing.
     model.compile(**_accepted(model.compile, arguments | given))
+
+
+def compile_arguments(model):
+    """Returns the arguments that a model was compiled with, as they are.
+
+    Args:
+        model: Compiled `keras.Model`.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> compile_arguments(model)["loss"]
+    'mse'
+    """
+    # The public `get_compile_config()` writes a function as its name, and
+    # nothing but a registered one can be found by its name again.
+    arguments = dict(model._compile_config.config)
+    # Keras has decided on "auto", and on models that XLA cannot compile.
+    arguments["jit_compile"] = model.jit_compile
+    return arguments
 
 
 def _copied(value):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nas.tuners.compile_arguments import replace_compile_arguments
+from keras_nas.compile_arguments import replace_compile_arguments
 
 X = np.linspace(0.0, 1.0, 8, dtype="float32").reshape(4, 2)
 Y = np.array([[1.0], [0.0], [2.0], [1.0]], "float32")

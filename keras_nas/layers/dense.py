@@ -1,0 +1,64 @@
+"""Dense layer of which the units can be searched."""
+
+import keras
+
+from keras_nas.layers.elastic_kernel import first_channels
+from keras_nas.layers.elastic_value import is_elastic, largest
+
+
+class Dense(keras.layers.Dense):
+    """`keras.layers.Dense` of which widths share weights.
+
+    With a plain number, in a trial, it *is* a `keras.layers.Dense`. While a
+    `keras_nas.Supernet` is built, a value of `hp.Choice` or `hp.Int` for
+    `units` makes one layer with the largest kernel, of which smaller
+    architectures use the first units.
+
+    Args:
+        units: Integer, or a value of a hyperparameter.
+        activation: Name of a Keras activation, a function, or `None`.
+        **kwargs: The other arguments of `keras.layers.Dense`.
+
+    Input shape:
+        N-D tensor `(batch, ..., channels)`.
+
+    Output shape:
+        N-D tensor `(batch, ..., units)`.
+
+    Reference:
+
+    - [Yu et al., 2019, Slimmable Neural
+      Networks](https://arxiv.org/abs/1812.08928)
+
+    Example:
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> Dense(hp.Int("units", 8, 32, step=8), activation="relu")
+    <Dense name=dense, built=False>
+    """
+
+    def __new__(cls, units, *args, **kwargs):
+        if not is_elastic(units):
+            return keras.layers.Dense(units, *args, **kwargs)
+        return super().__new__(cls, units, *args, **kwargs)
+
+    def __init__(self, units, *args, **kwargs):
+        super().__init__(largest(units), *args, **kwargs)
+        self.elastic_channels = units
+        units.use("width")
+
+    def call(self, inputs, training=None):
+        """Applies the layer; units that are not in use give 0."""
+        outputs = super().call(inputs, training=training)
+        return outputs * first_channels(self.elastic_channels, outputs.dtype)
+
+    def subnet_weights(self, options, inputs):
+        """Returns the weights of an ordinary layer of one architecture.
+
+        Args:
+            options: Mapping from hyperparameters to numbers of options.
+            inputs: Integer array, the input channels in use.
+        """
+        kernel, *bias = self.get_weights()
+        count = self.elastic_channels.at(options)
+        return [part[..., :count] for part in (kernel[inputs], *bias)]

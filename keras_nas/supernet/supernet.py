@@ -1,0 +1,467 @@
+"""One network that contains every architecture of a search space."""
+
+import contextlib
+import inspect
+
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+from keras_nas.compile_arguments import compile_arguments
+from keras_nas.layers.elastic_value import SharingError
+from keras_nas.supernet.calibration import Calibration
+from keras_nas.supernet.distillation import distillation_loss
+from keras_nas.supernet.elastic_channels import ElasticGraph
+from keras_nas.supernet.extraction import inherit
+from keras_nas.supernet.path_updates import PathUpdates
+from keras_nas.supernet.sampling_rule import SamplingRule
+from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
+from keras_nas.supernet.switch import Switch
+from keras_nas.supernet.uniform_sampling import UniformSampling
+
+# A seed is drawn below this where none is given.
+_SEEDS = 2**31 - 1
+
+
+class Supernet(keras.Model):
+    """Network that contains every architecture of a search space.
+
+    It is built by the `build(hp)` that also builds single models. Where that
+    leaves a choice, the supernet has a switch with all candidates, and where
+    it searches a width or a kernel size, one layer of the largest size.
+    Training it trains all architectures at once, since they share weights;
+    any of them can then be scored within seconds, without a training of its
+    own.
+
+    Each training step runs the architectures that `sampling` draws, by default
+    one. Which one runs is data and not code: the network is traced once.
+    `evaluate`, `predict` and calls run the architecture of
+    `set_architecture`.
+
+    If the model of `build` is compiled, so is the supernet; `compile` changes
+    it. `fit` takes all callbacks; `keras.callbacks.BackupAndRestore` takes a
+    training up again where it was killed.
+
+    Scores of shared weights order architectures, and sometimes wrongly:
+    `rank_correlation` shows how far they can be trusted.
+
+    Args:
+        build: Function or `keras_tuner.HyperModel` that makes a functional
+            or `Sequential` model from hyperparameters.
+        sampling: `SamplingRule`: which architectures a step trains. By
+            default `UniformSampling()`.
+        fixed: Optional dict from names of hyperparameters to values that are
+            not searched. Needed for those that cannot share weights, such as
+            a learning rate.
+        seed: Optional integer, for the architectures that are drawn.
+        name: Optional string.
+
+    Raises:
+        SharingError: If a hyperparameter is used where its values cannot
+            share weights.
+        ValueError: If the model has no graph, there is nothing to search,
+            or `fixed` has names that `build` does not ask for.
+
+    Reference:
+
+    - [Guo et al., 2020, Single Path One-Shot Neural Architecture Search with
+      Uniform Sampling](https://arxiv.org/abs/1904.00420)
+    - [Cai et al., 2020, Once-for-All](https://arxiv.org/abs/1908.09791)
+
+    Example:
+
+    >>> import keras_nas as nas
+    >>> def build(hp):
+    ...     x = inputs = keras.Input((8,))
+    ...     x = nas.layers.Dense(hp.Choice("units", [4, 16]), "relu")(x)
+    ...     x = nas.layers.LayerChoice(hp, "op", {
+    ...         "norm": keras.layers.BatchNormalization,
+    ...         "identity": nas.blocks.Identity})(x)
+    ...     model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    ...     model.compile("adam", "mse")
+    ...     return model
+    >>> supernet = Supernet(build, seed=1)
+    >>> x, y = np.ones((32, 8)), np.ones((32, 2))
+    >>> _ = supernet.fit(x, y, epochs=2, verbose=0)
+    >>> supernet.set_architecture({"units": 4, "op": "norm"})
+    >>> supernet.calibrate(x)
+    >>> loss = supernet.evaluate(x, y, verbose=0)
+    >>> subnet = supernet.extract_subnet({"units": 4, "op": "norm"})
+    >>> subnet.count_params()
+    62
+    """
+
+    def __init__(self, build, sampling=None, fixed=None, seed=None, name=None):
+        super().__init__(name=name)
+        if isinstance(build, keras_tuner.HyperModel):
+            build = build.build
+        if not callable(build):
+            raise ValueError(
+                "Invalid value received for argument `build`. Expected a "
+                "function of `hp` or a `keras_tuner.HyperModel`. "
+                f"Received: build={build!r}"
+            )
+        if sampling is not None and not isinstance(sampling, SamplingRule):
+            raise ValueError(
+                "Invalid value received for argument `sampling`. Expected a "
+                "`keras_nas.supernet.SamplingRule`, such as "
+                f"`UniformSampling()`. Received: sampling={sampling!r}"
+            )
+        self.seed = (
+            int(np.random.default_rng().integers(_SEEDS))
+            if seed is None
+            else seed
+        )
+        self._build_function = build
+        self._hp = SupernetHyperParameters(fixed)
+        model = self._build_all()
+        self._elastic_graph = ElasticGraph(model)
+        self.network = self._elastic_graph.model
+        self._check_outputs()
+        space = self._hp.architectures
+        self.selection = self.add_weight(
+            shape=(len(space.names),),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            name="selection",
+        )
+        self.built = True
+        self._updates = PathUpdates(
+            self.trainable_variables, self._uses_of_variables()
+        )
+        self.sampling = (sampling or UniformSampling()).prepare(space)
+        self._calibration = Calibration(self)
+        self._verify()
+        self.set_architecture(self.largest_architecture())
+        if model.compiled:
+            self.compile(**compile_arguments(model))
+
+    # What it contains.
+
+    @property
+    def space(self):
+        """`keras_tuner.HyperParameters`, the search space."""
+        return keras_tuner.HyperParameters.from_config(self._hp.get_config())
+
+    @property
+    def architecture(self):
+        """Dict of hyperparameter values, the architecture that runs."""
+        return self._values(self.selection.numpy())
+
+    def largest_architecture(self):
+        """Returns the values with the most of everything."""
+        return self._values([o[0] for o in self._architectures.by_size()])
+
+    def smallest_architecture(self):
+        """Returns the values with the least of everything."""
+        return self._values([o[-1] for o in self._architectures.by_size()])
+
+    def random_architecture(self, rng):
+        """Returns values drawn uniformly.
+
+        Args:
+            rng: `numpy.random.Generator`.
+        """
+        return self._values(rng.integers(self._architectures.num_options))
+
+    def network_layers(self):
+        """Returns all layers, those of all candidates included."""
+        layers = self.network._flatten_layers(include_self=False)
+        return list({id(layer): layer for layer in layers}.values())
+
+    # Running one architecture.
+
+    def set_architecture(self, architecture):
+        """Selects the subnet that `evaluate`, `predict` and calls run.
+
+        Args:
+            architecture: Dict of hyperparameter values, or
+                `keras_tuner.HyperParameters`. Values that are not active may
+                be missing.
+
+        Raises:
+            ValueError: If a value is missing, or none of the space.
+        """
+        options = self._options(architecture)
+        self.selection.assign(self._architectures.vector(options))
+
+    def call(self, inputs, training=None):
+        """Runs the selected architecture."""
+        space = self._architectures
+        with contextlib.ExitStack() as stack:
+            if not space.is_running:
+                selection = tf.convert_to_tensor(self.selection)
+                values = space.look_up(selection)
+                stack.enter_context(space.running(values))
+            return self.network(inputs, training=training)
+
+    def calibrate(self, x, batch_size=128, num_batches=8):
+        """Measures the statistics of BatchNormalization for the subnet.
+
+        Call it after `set_architecture` and before `evaluate`: the moving
+        statistics of the training are a mixture of all architectures.
+
+        Args:
+            x: Array, or nested structure of arrays, or `tf.data.Dataset` of
+                batches of inputs, or of tuples that begin with the inputs.
+            batch_size: Integer, for arrays.
+            num_batches: Integer, the batches to use at most. More are more
+                exact and take longer.
+        """
+        if isinstance(x, tf.data.Dataset):
+            batches = (
+                batch[0] if isinstance(batch, tuple) else batch
+                for batch in x.take(num_batches)
+            )
+        else:
+            size = len(keras.tree.flatten(x)[0])
+            # Full batches only: others would be traced, and count too much.
+            count = min(num_batches, max(1, size // batch_size))
+            batches = (
+                keras.tree.map_structure(
+                    lambda part, i=i: tf.convert_to_tensor(
+                        part[i * batch_size : (i + 1) * batch_size]
+                    ),
+                    x,
+                )
+                for i in range(count)
+            )
+        self._calibration.run(batches)
+
+    def extract_subnet(self, architecture, calibrate_on=None):
+        """Makes the ordinary model of one architecture.
+
+        Args:
+            architecture: Dict of hyperparameter values, or
+                `keras_tuner.HyperParameters`.
+            calibrate_on: Optional data as for `calibrate`, by which the
+                statistics of BatchNormalization are measured first.
+
+        Returns:
+            `keras.Model` that `build(hp)` gives, with the weights of the
+            supernet.
+
+        Raises:
+            ValueError: If `build` does not give the architecture that the
+                supernet holds.
+        """
+        options = self._options(architecture)
+        model = self._build_one(options)
+        if calibrate_on is not None:
+            before = self.selection.numpy()
+            self.selection.assign(self._architectures.vector(options))
+            self.calibrate(calibrate_on)
+            self.selection.assign(before)
+        inherit(model, self._elastic_graph, options)
+        return model
+
+    # Training.
+
+    def compile(self, *args, distillation_loss=None, **kwargs):
+        """Configures the supernet as `keras.Model.compile` does.
+
+        Args:
+            *args: Arguments of `keras.Model.compile`.
+            distillation_loss: Optional function of the predictions of teacher
+                and student that returns a scalar, for sampling rules that
+                distill. By default it follows from the loss.
+            **kwargs: Arguments of `keras.Model.compile`.
+        """
+        super().compile(*args, **kwargs)
+        self._distillation_loss = distillation_loss
+        if self.optimizer is not None:
+            self._updates.apply_to(self.optimizer)
+
+    def train_step(self, data):
+        """Trains the architectures that the sampling rule draws."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        space = self._architectures
+        architectures = self.sampling.paths(
+            self.optimizer.iterations, self.seed
+        )
+        looked_up = space.look_up(architectures)
+        self._updates.begin_step(space, looked_up)
+        variables = self.trainable_variables
+
+        def run(values, objective):
+            """Returns the predictions, the loss and its gradients."""
+            with tf.GradientTape() as tape, space.running(values):
+                predictions = self(x, training=True)
+                loss = objective(predictions)
+                scaled = self.optimizer.scale_loss(loss)
+            gradients = tape.gradient(
+                scaled,
+                [variable.value for variable in variables],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            return predictions, loss, gradients
+
+        predictions, loss, gradients = run(
+            looked_up[0],
+            lambda predictions: self.compute_loss(
+                x, y, predictions, sample_weight, training=True
+            ),
+        )
+        if self.sampling.num_paths > 1:
+            objective = self._objective_of_others(
+                x, y, predictions, sample_weight
+            )
+
+            def add(number, sums):
+                _, _, gradients = run(looked_up[number], objective)
+                return number + 1, [
+                    total + gradient
+                    for total, gradient in zip(sums, gradients, strict=True)
+                ]
+
+            _, gradients = tf.while_loop(
+                lambda number, _: number < self.sampling.num_paths,
+                add,
+                (tf.constant(1), list(gradients)),
+                parallel_iterations=1,
+            )
+            gradients = self._updates.mean(gradients, self.sampling.num_paths)
+        self.optimizer.apply(gradients, variables)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss * replicas)
+        return self.compute_metrics(x, y, predictions, sample_weight)
+
+    def _objective_of_others(self, x, y, teacher, sample_weight):
+        """Returns the loss of all paths but the first."""
+        if not self.sampling.distills:
+            return lambda predictions: self.compute_loss(
+                x, y, predictions, sample_weight, training=True
+            )
+        loss = self._distillation_loss or distillation_loss(self.loss)
+        teacher = tf.nest.map_structure(tf.stop_gradient, teacher)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return lambda predictions: loss(teacher, predictions) / replicas
+
+    # Building.
+
+    def _build_all(self):
+        try:
+            model = self._build_function(self._hp)
+        except SharingError:
+            raise
+        except Exception as error:
+            named = [
+                name
+                for name in self._hp.architectures.names
+                if repr(self._hp.get(name)) in str(error)
+            ]
+            if not named:
+                raise
+            raise SharingError(
+                f"Hyperparameter {named[0]!r} is used where its values cannot "
+                "share weights. Use the layers of `keras_nas.layers` for it, "
+                "or a `LayerChoice`, or fix its value: "
+                f"`Supernet(build, fixed={{{named[0]!r}: ...}})`. "
+                f"Received the error: {error}"
+            ) from error
+        if self._hp.unused_fixed:
+            raise ValueError(
+                "Invalid value received for argument `fixed`. Expected names "
+                "of hyperparameters that `build` asks for: "
+                f"{[p.name for p in self._hp.space]}. Received also: "
+                f"{sorted(self._hp.unused_fixed)}"
+            )
+        if unused := self._hp.architectures.unused():
+            raise SharingError(
+                f"`build` asks for the hyperparameters {unused}, and uses "
+                "them for nothing that shares weights. Use them for a layer "
+                "of `keras_nas.layers`, or fix them: "
+                f"`Supernet(build, fixed={{{unused[0]!r}: ...}})`."
+            )
+        if not self._hp.architectures.names:
+            raise ValueError(
+                "`build` has no hyperparameter that is not fixed: there is "
+                "one architecture only, and nothing to share."
+            )
+        return model
+
+    def _check_outputs(self):
+        for known in self._elastic_graph.output_channels:
+            if known is not None:
+                raise SharingError(
+                    "The width of the outputs of the model depends on the "
+                    f"hyperparameter {known.names[0]!r}. Let the model end "
+                    "with a layer of fixed width."
+                )
+
+    def _uses_of_variables(self):
+        """Says for each trainable variable where it is used.
+
+        Returns:
+            List of `ElasticValue`s that are 1 in the architectures that use
+            the variable; `None` for what all use.
+        """
+        uses = {}
+
+        def visit(model, use):
+            for layer in model.layers:
+                if isinstance(layer, Switch):
+                    for number, branch in enumerate(layer.branches):
+                        if branch.model is not None:
+                            runs = layer.index.equals(number)
+                            visit(
+                                branch.model,
+                                runs if use is None else runs * use,
+                            )
+                    continue
+                for variable in layer.trainable_variables:
+                    known = uses.setdefault(id(variable), use)
+                    if known is use:
+                        continue
+                    # Shared by several places: used if any of them is.
+                    if known is not None and use is not None:
+                        use = known + use - known * use
+                    else:
+                        use = None
+                    uses[id(variable)] = use
+
+        visit(self.network, None)
+        return [uses.get(id(v)) for v in self.trainable_variables]
+
+    def _build_one(self, options):
+        hp = self.space
+        values = self._hp.architectures.values(
+            self._hp.architectures.vector(options)
+        )
+        hp.values = {**values, **self._hp.fixed}
+        return self._build_function(hp)
+
+    def _verify(self):
+        """Compares some architectures with what `build` gives for them."""
+        rng = np.random.default_rng(0)
+        for values in (
+            self.largest_architecture(),
+            self.smallest_architecture(),
+            self.random_architecture(rng),
+        ):
+            options = self._options(values)
+            inherit(self._build_one(options), self._elastic_graph, options)
+
+    @property
+    def _architectures(self):
+        return self._hp.architectures
+
+    def _values(self, vector):
+        return self._architectures.values(vector)
+
+    def _options(self, architecture):
+        values = getattr(architecture, "values", architecture)
+        if inspect.ismethod(values) or callable(values):
+            values = architecture
+        if not isinstance(values, dict):
+            raise ValueError(
+                "Invalid value received for argument `architecture`. "
+                "Expected a dict of hyperparameter values, or "
+                "`keras_tuner.HyperParameters`. Received: "
+                f"architecture={architecture!r}"
+            )
+        return self._architectures.options(values)

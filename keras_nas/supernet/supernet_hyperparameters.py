@@ -1,0 +1,126 @@
+"""The `hp` that a build receives when it builds a supernet."""
+
+import contextlib
+
+import keras_tuner
+
+from keras_nas import architectures
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
+from keras_nas.supernet.architecture_space import ArchitectureSpace
+from keras_nas.supernet.realization import realize
+
+
+class SupernetHyperParameters(keras_tuner.HyperParameters):
+    """Gives all values of a hyperparameter at once.
+
+    What `Choice`, `Int`, `Float` and `Boolean` return is an `ElasticValue`,
+    and the choice primitives ask `realize` to be realised. The space and its
+    conditions are registered as in a trial.
+
+    Args:
+        fixed: Dict from names to values that are not searched.
+
+    Example:
+
+    >>> hp = SupernetHyperParameters({"rate": 0.1})
+    >>> hp.Float("rate", 0.0, 0.5)
+    0.1
+    >>> hp.Choice("units", [8, 16])
+    <value of the hyperparameter units>
+    """
+
+    def __init__(self, fixed=None):
+        super().__init__()
+        self.fixed = dict(fixed or {})
+        self.unused_fixed = set(self.fixed)
+        self._prefixes = []
+        self.architectures = ArchitectureSpace()
+
+    def Choice(self, name, values, *args, **kwargs):
+        """Returns all values at once."""
+        register = super().Choice
+        return self._all(name, lambda: register(name, values, *args, **kwargs))
+
+    def Int(self, name, *args, **kwargs):
+        """Returns all values at once."""
+        register = super().Int
+        return self._all(name, lambda: register(name, *args, **kwargs))
+
+    def Float(self, name, *args, **kwargs):
+        """Returns all values at once."""
+        register = super().Float
+        return self._all(name, lambda: register(name, *args, **kwargs))
+
+    def Boolean(self, name, *args, **kwargs):
+        """Returns both values at once."""
+        register = super().Boolean
+        return self._all(name, lambda: register(name, *args, **kwargs))
+
+    def get(self, name):
+        """Returns all values of a hyperparameter at once."""
+        full_name = "/".join([*self._prefixes, name])
+        if full_name in self.fixed:
+            return self.fixed[full_name]
+        if full_name in self.architectures.choices:
+            choices = self.architectures.choices[full_name]
+            return self.architectures.add(full_name, choices)
+        return super().get(name)
+
+    def __getitem__(self, name):
+        return self.get(name)
+
+    @contextlib.contextmanager
+    def name_scope(self, name):
+        """Prefixes the names of what is registered in the body."""
+        self._prefixes.append(name)
+        try:
+            with super().name_scope(name):
+                yield
+        finally:
+            self._prefixes.pop()
+
+    def option(self, name, choices):
+        """Registers a choice; returns the number of its option.
+
+        Args:
+            name: String.
+            choices: List of its values.
+
+        Returns:
+            `ElasticValue`, or an integer where the choice is fixed.
+        """
+        choices = list(choices)
+        value = self.Choice(name, choices)
+        if isinstance(value, ElasticValue):
+            return self.architectures.option(value.names[0], choices)
+        if value not in choices:
+            raise ValueError(
+                "Invalid value received for argument `fixed`. Expected for "
+                f"{name!r} one of {choices}. Received: {value!r}"
+            )
+        return choices.index(value)
+
+    def realize(self, primitive, inputs):
+        """Realises a choice primitive as switches; returns its outputs."""
+        return realize(self, primitive, inputs)
+
+    def _all(self, name, register):
+        """Registers a hyperparameter; returns all its values at once."""
+        full_name = "/".join([*self._prefixes, name])
+        self.unused_fixed.discard(full_name)
+        if full_name in self.fixed:
+            return self.fixed[full_name]
+        register()
+        for parameter in self.space:
+            if parameter.name != full_name:
+                continue
+            choices = architectures.finite_values(parameter)
+            if choices is None:
+                raise SharingError(
+                    f"Hyperparameter {full_name!r} has endlessly many values, "
+                    "which a supernet cannot share. Give it a `step`, or fix "
+                    f"it: `Supernet(build, fixed={{{full_name!r}: "
+                    f"{parameter.default}}})`."
+                )
+            value = self.architectures.add(full_name, choices)
+        return value
