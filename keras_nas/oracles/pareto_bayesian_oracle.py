@@ -1,43 +1,46 @@
-"""Bayesian optimization of several objectives, by hypervolume."""
+"""Bayesian optimization of several objectives, in random directions."""
 
 import numpy as np
 
 from keras_nas import pareto
+from keras_nas.oracles.acquisition import normal_cdf
 from keras_nas.oracles.bayesian_optimization_oracle import (
     BayesianOptimizationOracle,
 )
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.predictors.gaussian_process import normal_quantiles
 
-# Expectations over a normal distribution are sums over these nodes.
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
-_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
-# For a first look, two deviations better than expected.
-_ROUGH_NODES, _ROUGH_WEIGHTS = np.array([2.0]), np.array([1.0])
-
-# Joint draws, where the expectation is not a product.
-_DRAWS = 64
-
-# Beyond so many interquartile ranges above the third quartile is an outlier.
+# Random architectures of which the losses are predicted to find out what
+# counts as bad: more than so many interquartile ranges above the third
+# quartile.
+_REFERENCE_SAMPLE = 200
 _OUTLIER_RANGES = 1.5
+
+# A direction may lie so far outside of the ends of the front: the cosines of
+# its angles, and the draws until one does.
+_MARGIN = 0.05
+_MAX_DRAWS = 100
+
+# The expected progress is an integral over so many steps; for a first look,
+# everything is taken to be so many deviations better than expected.
+_STEPS = 24
+_OPTIMISM = 2.0
 
 # The neighbourhoods of the front are searched, and of the next best if it is
 # small.
 _MIN_PARENTS = 10
 
-import os
-_S = float(os.environ.get('SDS','1'))
 _TINY = 1e-300
-_ROWS_AT_A_TIME = 2000
 
 
 class ParetoBayesianOracle(BayesianOptimizationOracle):
     """Looks for the Pareto front with one Gaussian process an objective.
 
-    The next trial is the one by which the hypervolume of the front is
-    expected to grow most. For two objectives that is computed exactly; for
-    more, the improvement is that of one random direction a proposal, which
-    on average is the same.
+    Each proposal goes in a random direction between the ends of the front,
+    and is the architecture that is expected to get furthest beyond the front
+    in it. On average over the directions, that is what the hypervolume grows
+    by; one at a time, they keep the search from spending itself on one
+    stretch of the front.
 
     Take it when the best trade-offs count, say of accuracy against latency,
     and a trial costs a minute or more: it needs far fewer trials than an
@@ -54,13 +57,9 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
             here, `max_trials` (here 100 by default), `seed` and so on.
 
     Reference:
-        Emmerich et al., [Single- and Multiobjective Evolutionary
-        Optimization Assisted by Gaussian Random Field
-        Metamodels](https://doi.org/10.1109/TEVC.2005.859463), 2006: expected
-        hypervolume improvement.
-        Golovin & Zhang, [Random Hypervolume
-        Scalarizations](https://arxiv.org/abs/2006.04655), 2020: the random
-        directions.
+        Golovin & Zhang, [Random Hypervolume Scalarizations for Provable
+        Multi-Objective Black Box
+        Optimization](https://arxiv.org/abs/2006.04655), 2020.
 
     Example:
 
@@ -93,7 +92,6 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
         if len(self.objectives) == 1:
             return super()._acquisition(trials, running, rng)
         losses = np.array([self.losses(trial) for trial in trials])
-        reference = self._reference(trials)
         units = [_Unit(column) for column in losses.T]
         models = [
             self._model(
@@ -102,64 +100,25 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
                 lambda trial, number=number: self.losses(trial)[number],
                 running,
             )
-            for number in range(len(reference))
+            for number in range(losses.shape[1])
         ]
-        if os.environ.get("REF")=="model":
-            x = self._pool.encode(self._pool.sample(200, rng))
-            sample = np.stack([unit(model.predict_roughly(x)[0]) for unit, model in zip(units, models, strict=True)], axis=1)
-            first, third = np.quantile(sample, [0.25, 0.75], axis=0)
-            reference = third + float(os.environ.get("FENCE","1.5")) * np.maximum(third - first, 1e-12)
-        front = losses[pareto.non_dominated(losses)]
-        if len(models) == 2 and os.environ.get('ACQ','ehvi')=='ehvi':
-            improvement = _expected_hypervolume_improvement(front, reference)
-        else:
-            improvement = _scalarized_improvement(front, reference, rng)
-
-        def value(x, nodes, weights, predict):
-            values = np.empty(len(x))
-            predictions = [predict(model) for model in models]
-            for start in range(0, len(x), _ROWS_AT_A_TIME):
-                part = slice(start, start + _ROWS_AT_A_TIME)
-                values[part] = improvement(
-                    [
-                        (unit, means[part], deviations[part])
-                        for unit, (means, deviations) in zip(
-                            units, predictions, strict=True
-                        )
-                    ],
-                    nodes,
-                    weights,
-                )
-            return np.log(np.maximum(values, _TINY))
+        sample = self._pool.encode(self._pool.sample(_REFERENCE_SAMPLE, rng))
+        expected = [
+            unit(model.predict_roughly(sample)[0])
+            for unit, model in zip(units, models, strict=True)
+        ]
+        direction = _Direction(losses, np.stack(expected, axis=1), rng)
 
         def exact(x):
-            return value(
-                x, _NODES, _NODE_WEIGHTS, lambda model: model.predict(x)
-            )
+            predictions = [model.predict(x) for model in models]
+            return direction.log_expected_progress(predictions, units)
 
         def rough(x):
             keep = x is self._listed_x
-            return value(
-                x,
-                _ROUGH_NODES,
-                _ROUGH_WEIGHTS,
-                lambda model: model.predict_roughly(x, keep),
-            )
+            predictions = [model.predict_roughly(x, keep) for model in models]
+            return direction.log_optimistic_progress(predictions, units)
 
         return exact, rough
-
-    def _reference(self, trials):
-        """What counts as bad: worse than all but outliers (Tukey's fences).
-
-        Architectures that do not learn at all are quick and small, and so
-        belong to the front. Measured from there, little else would count.
-        """
-        first = set(self.start_order[: self.num_initial_points])
-        losses = [self.losses(t) for t in trials if t.trial_id in first]
-        if len(losses) < 4:
-            losses = [self.losses(t) for t in trials]
-        first, third = np.quantile(losses, [0.25, 0.75], axis=0)
-        return third + _OUTLIER_RANGES * np.maximum(third - first, 1e-12)
 
     def _parents(self, trials):
         if len(self.objectives) == 1:
@@ -171,12 +130,90 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
         return [trials[i] for i in order[:chosen]]
 
 
+class _Direction:
+    """A way from what counts as bad to the front, and beyond.
+
+    How far a point gets on it is the smallest of its gains over the reference,
+    each in units of the direction.
+    """
+
+    def __init__(self, losses, expected, rng):
+        # Architectures that do not learn at all are quick and small, and so
+        # belong to the front. Measured from there, little else would count.
+        first, third = np.quantile(expected, [0.25, 0.75], axis=0)
+        fence = third + _OUTLIER_RANGES * np.maximum(third - first, 1e-12)
+        front = losses[pareto.non_dominated(losses)]
+        inside = front[(front < fence).all(axis=1)]
+        front = inside if len(inside) else front
+        self._reference = np.maximum(fence, front.min(axis=0) + 1e-12)
+        scale = self._reference - front.min(axis=0)
+        gains = np.maximum((self._reference - front) / scale, 0)
+        self._units = scale * _draw_direction(gains, rng)
+        self._reached = self._progress(front.T).max()
+        self._furthest = self._progress(front.min(axis=0))
+
+    def _progress(self, losses):
+        """Of an array with a row an objective."""
+        return np.min(
+            [
+                (end - column) / unit
+                for end, column, unit in zip(
+                    self._reference, losses, self._units, strict=True
+                )
+            ],
+            axis=0,
+        )
+
+    def log_expected_progress(self, predictions, units):
+        """The integral of the probability to get further and further."""
+        span = 1.2 * self._furthest - self._reached
+        span = max(span, 0.2 * self._furthest)
+        steps = self._reached + span * np.linspace(0, 1, _STEPS) ** 3
+        chances = 1.0
+        for (means, deviations), to_loss, end, unit in zip(
+            predictions, units, self._reference, self._units, strict=True
+        ):
+            needed = to_loss.scores(end - steps * unit)
+            chances = chances * normal_cdf(
+                (means[:, None] - needed) / deviations[:, None]
+            )
+        widths = np.diff(steps)
+        value = (chances[:, 1:] + chances[:, :-1]) @ widths / 2
+        return np.log(np.maximum(value, _TINY))
+
+    def log_optimistic_progress(self, predictions, units):
+        """Nearly a bound of it, and quick."""
+        losses = [
+            to_loss(means + _OPTIMISM * deviations)
+            for (means, deviations), to_loss in zip(
+                predictions, units, strict=True
+            )
+        ]
+        value = self._progress(losses) - self._reached
+        # What is hopeless is still ordered.
+        hopeless = np.log(_TINY) + np.minimum(value, 0)
+        return np.where(value > 0, np.log(np.maximum(value, _TINY)), hopeless)
+
+
+def _draw_direction(gains, rng):
+    """A random unit vector between the ends of the front."""
+    lengths = np.linalg.norm(gains, axis=1, keepdims=True)
+    ends = gains / np.maximum(lengths, 1e-12)
+    low, high = ends.min(axis=0) - _MARGIN, ends.max(axis=0) + _MARGIN
+    drawn = np.abs(rng.standard_normal((_MAX_DRAWS, gains.shape[1])))
+    drawn = np.maximum(drawn, 1e-6)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    fits = ((drawn >= low) & (drawn <= high)).all(axis=1)
+    return drawn[fits.argmax()]
+
+
 class _Unit:
     """Turns predicted quantiles of an objective back into losses."""
 
     def __init__(self, losses):
-        scores = -normal_quantiles(losses)
-        self._scores, first = np.unique(scores, return_index=True)
+        self._scores, first = np.unique(
+            -normal_quantiles(losses), return_index=True
+        )
         self._losses = losses[first]
         # Beyond the best and the worst, as steep as in the tenth beside it.
         self._at_worst = self._slope(slice(None))
@@ -195,55 +232,10 @@ class _Unit:
         losses += self._at_worst * np.minimum(scores - self._scores[0], 0)
         return losses
 
-
-def _expected_hypervolume_improvement(front, reference):
-    """For two objectives with independent predictions.
-
-    Left of each point of the front, up to its neighbour, is a strip. In it,
-    what a new point adds is a width, which depends on its first loss only,
-    times a height, which depends on its second. So the expectation is a sum
-    of products.
-    """
-    order = np.lexsort(front.T[::-1])
-    inside = (front[order] < reference).all(axis=1)
-    front = np.unique(front[order][inside], axis=0)
-    lefts = np.concatenate([[-np.inf], front[:, 0]])
-    rights = np.append(front[:, 0], reference[0])
-    # The lowest point so far bounds each strip from above.
-    tops = np.append(reference[1], front[:, 1])
-
-    def expectation(predictions, nodes, weights):
-        first, second = (
-            unit(means[:, None] + _S * deviations[:, None] * nodes)
-            for unit, means, deviations in predictions
-        )
-        value = np.zeros(len(first))
-        for left, right, top in zip(lefts, rights, tops, strict=True):
-            width = np.maximum(right - np.maximum(first, left), 0) @ weights
-            height = np.maximum(top - second, 0) @ weights
-            value += width * height
-        return value
-
-    return expectation
-
-
-def _scalarized_improvement(front, reference, rng):
-    """For more objectives: how much further in one random direction."""
-    direction = np.abs(rng.standard_normal(len(reference)))
-    direction /= np.linalg.norm(direction)
-    scale = np.maximum(reference - front.min(axis=0), 1e-12) * direction
-    draws = rng.standard_normal((_DRAWS, len(reference)))
-    reached = np.min((reference - front) / scale, axis=1).max()
-
-    def expectation(predictions, nodes, weights):
-        columns = [nodes] * len(reference) if len(nodes) == 1 else draws.T
-        shares = [
-            (end - unit(means[:, None] + _S * deviations[:, None] * column)) / width
-            for (unit, means, deviations), column, end, width in zip(
-                predictions, columns, reference, scale, strict=True
-            )
-        ]
-        further = np.minimum.reduce(shares) - reached
-        return np.maximum(further, 0).mean(axis=1)
-
-    return expectation
+    def scores(self, losses):
+        """The reverse."""
+        scores = np.interp(losses, self._losses[::-1], self._scores[::-1])
+        best, worst = self._losses[-1], self._losses[0]
+        scores += np.minimum(losses - best, 0) / min(self._at_best, -1e-12)
+        scores += np.maximum(losses - worst, 0) / min(self._at_worst, -1e-12)
+        return scores
