@@ -75,6 +75,7 @@ ORACLES = [
     Participant(
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
     Participant(
