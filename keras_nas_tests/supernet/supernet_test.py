@@ -389,7 +389,9 @@ def in_a_name(hp):
 
 def output_width(hp):
     inputs = keras.Input((4,))
-    return builds.compiled(inputs, layers.Dense(hp.Choice("bad", [3, 4]))(inputs))
+    return builds.compiled(
+        inputs, layers.Dense(hp.Choice("bad", [3, 4]))(inputs)
+    )
 
 
 def behind_a_width(hp):
@@ -498,9 +500,7 @@ def test_hypermodels_and_sequential_models():
 def test_blocks_say_what_they_cannot_share():
     def expansion_of_one(hp):
         inputs = keras.Input((8, 8, 4))
-        block = blocks.InvertedBottleneck(
-            4, expansion=hp.Choice("bad", [1, 3])
-        )
+        block = blocks.InvertedBottleneck(4, expansion=hp.Choice("bad", [1, 3]))
         x = keras.layers.Flatten()(block(inputs))
         return builds.compiled(inputs, keras.layers.Dense(3)(x))
 
