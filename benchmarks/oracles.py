@@ -469,13 +469,17 @@ def main(argv=None):
     options = parser.parse_args(arguments)
     try:
         selected, missing = strategies.select(options.oracle)
-        benchmark = _benchmark(options)
+        benchmark = _benchmark(options, selected)
         if options.figure:
             _check_matplotlib()
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
     for name, packages in missing.items():
         print(f"Left out: {name} needs {', '.join(packages)}.")
+    for name, strategy in list(selected.items()):
+        if strategy.columns and not benchmark.columns:
+            print(f"Left out: {name} needs columns {strategy.columns}.")
+            del selected[name]
     if not selected:
         parser.error("no oracle is left to run")
     started_s = time.perf_counter()
@@ -565,7 +569,8 @@ def _parser():
         type=names,
         default=[],
         metavar="NAME[,NAME]",
-        help="columns that oracles may look at before an evaluation",
+        help="columns that oracles may look at before an evaluation; NAME* "
+        "for all that begin so (default: what the oracle is meant for)",
     )
     add("--evaluations", type=positive, default=200)
     add("--seeds", type=positive, default=100, help="searches an oracle")
@@ -588,7 +593,7 @@ def _parser():
     return parser
 
 
-def _benchmark(options):
+def _benchmark(options, selected):
     objectives = []
     for text in options.objective:
         name, _, direction = text.partition(":")
@@ -600,9 +605,12 @@ def _benchmark(options):
         objectives.append((name, direction))
     if not objectives:
         raise ValueError("--objective is empty. Expected the name of a column.")
+    columns = options.columns or sorted(
+        {s.columns for s in selected.values() if s.columns}
+    )
     table = tables.load(
         options.table,
-        [name for name, _ in objectives] + options.columns,
+        [name for name, _ in objectives] + columns,
         options.format,
         noise=options.noise != "none",
     )
@@ -612,7 +620,11 @@ def _benchmark(options):
         objectives,
         options.evaluations,
         checkpoints or [options.evaluations],
-        options.columns,
+        [
+            metric
+            for metric in table.metrics
+            if metric not in [name for name, _ in objectives]
+        ],
     )
 
 

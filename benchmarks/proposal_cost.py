@@ -27,6 +27,7 @@ _ORACLES = {
     "keras_nas random": oracles.RandomOracle,
     "keras_nas evolution": oracles.RegularizedEvolutionOracle,
     "keras_nas bayesian": oracles.BayesianOptimizationOracle,
+    "keras_nas predictor": oracles.PredictorGuidedOracle,
     "kerastuner random": keras_tuner.oracles.RandomSearchOracle,
 }
 

@@ -50,11 +50,14 @@ class Strategy:
             `propose()`, `report(metrics)` and `recommend()`.
         packages: Names of modules that the strategy imports.
         is_ours: Boolean, whether it is part of keras_nas.
+        columns: Name of the columns of the table that it looks at in advance,
+            unless others are asked for; a `*` at its end stands for anything.
     """
 
     start: Callable
     packages: tuple = ()
     is_ours: bool = False
+    columns: str | None = None
 
     def missing_packages(self):
         """Lists the packages that are not installed."""
@@ -151,17 +154,18 @@ class OptunaSearch:
         )
 
 
-def ours(oracle_class, takes_columns=False, **arguments):
+def ours(oracle_class, columns=None, **arguments):
     """Describes an oracle of keras_nas.
 
     Args:
         oracle_class: The class.
-        takes_columns: Boolean, whether it has an argument `columns`.
+        columns: Name of columns of the table, if it has an argument
+            `columns`; see `Strategy`.
         **arguments: Further arguments, where its defaults are not meant.
     """
 
     def start(problem):
-        columns = {"columns": problem.columns} if takes_columns else {}
+        known = {} if columns is None else {"columns": problem.columns}
         return OracleSearch(
             oracle_class(
                 objective=problem.objective,
@@ -169,12 +173,12 @@ def ours(oracle_class, takes_columns=False, **arguments):
                 hyperparameters=problem.space,
                 seed=problem.seed,
                 max_consecutive_failed_trials=problem.evaluations,
-                **columns,
+                **known,
                 **arguments,
             )
         )
 
-    return Strategy(start, is_ours=True)
+    return Strategy(start, is_ours=True, columns=columns)
 
 
 def kerastuner(oracle_class, packages=()):
@@ -235,6 +239,9 @@ STRATEGIES = {
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
+    "predictor": ours(oracles.PredictorGuidedOracle),
+    "predictor-proxies": ours(oracles.PredictorGuidedOracle, "proxy_*"),
+    "pareto-predictor": ours(oracles.ParetoPredictorOracle),
     # Peers.
     "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
     "kerastuner-bayesian": kerastuner(

@@ -133,7 +133,8 @@ def load(path, columns=("val_accuracy",), table_format=None, noise=False):
     Args:
         path: Path of the file. If it is not there, it is looked for in the
             folder of the environment variable `KERAS_NAS_DATA`.
-        columns: Names of the metrics to read.
+        columns: Names of the metrics to read. With a `*` at its end, a name
+            stands for all columns that begin with it, be it none.
         table_format: One of `FORMATS`; guessed from the file by default.
         noise: Boolean, whether to read single measurements too. At least one
             metric must have them.
@@ -192,7 +193,8 @@ def _read(path):
 def _read_nasbench201(path, text, columns, noise):
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
-    wanted = list(dict.fromkeys(columns))
+    columns = _expanded(columns, header)
+    wanted = list(columns)
     singles = {}
     if noise:
         singles = {
@@ -226,7 +228,7 @@ def _read_nasbench201(path, text, columns, noise):
                 arrays[name][numbers[cell]] = _to_float(
                     path, f"line {line}, column `{name}`", field
                 )
-    metrics = {name: arrays[name] for name in dict.fromkeys(columns)}
+    metrics = {name: arrays[name] for name in columns}
     noisy = {name: arrays[single][:, None] for name, single in singles.items()}
     return metrics, noisy
 
@@ -236,6 +238,7 @@ def _read_macro(path, text, columns, noise):
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+    columns = _expanded(columns, next(iter(entries.values()), {}))
     fields = {
         name: "mean_acc" if name == "val_accuracy" else name for name in columns
     }
@@ -268,6 +271,16 @@ def _read_macro(path, text, columns, noise):
             scores = entry.get("test_acc") or [np.nan]
             single[numbers[key]] = np.resize(scores, seeds)
     return metrics, {"val_accuracy": single} if is_noisy else {}
+
+
+def _expanded(columns, header):
+    names = []
+    for column in columns:
+        if column.endswith("*"):
+            names += [n for n in header if n.startswith(column[:-1])]
+        else:
+            names.append(column)
+    return list(dict.fromkeys(names))
 
 
 def _numbers(operations):

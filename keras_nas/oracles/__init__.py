@@ -6,6 +6,8 @@ from keras_nas.oracles.bayesian_optimization_oracle import (
 )
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.pareto_bayesian_oracle import ParetoBayesianOracle
+from keras_nas.oracles.pareto_predictor_oracle import ParetoPredictorOracle
+from keras_nas.oracles.predictor_guided_oracle import PredictorGuidedOracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
@@ -16,6 +18,8 @@ __all__ = [
     "BayesianOptimizationOracle",
     "Oracle",
     "ParetoBayesianOracle",
+    "ParetoPredictorOracle",
+    "PredictorGuidedOracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
 ]

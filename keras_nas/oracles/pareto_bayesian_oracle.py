@@ -12,21 +12,22 @@ from keras_nas.predictors.gaussian_process import normal_quantiles
 # Expectations over a normal distribution are sums over these nodes.
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 _NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
-_ROUGH_NODES, _ROUGH_WEIGHTS = np.polynomial.hermite_e.hermegauss(6)
-_ROUGH_WEIGHTS = _ROUGH_WEIGHTS / _ROUGH_WEIGHTS.sum()
+# For a first look, two deviations better than expected.
+_ROUGH_NODES, _ROUGH_WEIGHTS = np.array([2.0]), np.array([1.0])
 
 # Joint draws, where the expectation is not a product.
 _DRAWS = 64
 
-# What counts as bad: this quantile of the losses, or a bit more than the worst
-# of the front.
-_REFERENCE_QUANTILE = 0.75
-_REFERENCE_MARGIN = 0.1
+# Beyond so many interquartile ranges above the third quartile is an outlier.
+_OUTLIER_RANGES = 1.5
 
 # The neighbourhoods of the front are searched, and of the next best if it is
 # small.
 _MIN_PARENTS = 10
 
+import os
+
+_S = float(os.environ.get("SDS", "1"))
 _TINY = 1e-300
 _ROWS_AT_A_TIME = 2000
 
@@ -93,6 +94,8 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
         if len(self.objectives) == 1:
             return super()._acquisition(trials, running, rng)
         losses = np.array([self.losses(trial) for trial in trials])
+        reference = self._reference(trials)
+        units = [_Unit(column) for column in losses.T]
         models = [
             self._model(
                 f"objective {number}",
@@ -100,12 +103,9 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
                 lambda trial, number=number: self.losses(trial)[number],
                 running,
             )
-            for number in range(losses.shape[1])
+            for number in range(len(reference))
         ]
-        # Models and units are those of all trials.
-        units = [_Unit(column) for column in losses.T]
         front = losses[pareto.non_dominated(losses)]
-        reference = _reference(losses, front)
         if len(models) == 2:
             improvement = _expected_hypervolume_improvement(front, reference)
         else:
@@ -144,6 +144,19 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
 
         return exact, rough
 
+    def _reference(self, trials):
+        """What counts as bad: worse than all but outliers (Tukey's fences).
+
+        Architectures that do not learn at all are quick and small, and so
+        belong to the front. Measured from there, little else would count.
+        """
+        first = set(self.start_order[: self.num_initial_points])
+        losses = [self.losses(t) for t in trials if t.trial_id in first]
+        if len(losses) < 4:
+            losses = [self.losses(t) for t in trials]
+        first, third = np.quantile(losses, [0.25, 0.75], axis=0)
+        return third + _OUTLIER_RANGES * np.maximum(third - first, 1e-12)
+
     def _parents(self, trials):
         if len(self.objectives) == 1:
             return super()._parents(trials)
@@ -162,9 +175,8 @@ class _Unit:
         self._scores, first = np.unique(scores, return_index=True)
         self._losses = losses[first]
         # Beyond the best and the worst, as steep as in the tenth beside it.
-        self._slopes = [
-            self._slope(slice(None, None, step)) for step in (1, -1)
-        ]
+        self._at_worst = self._slope(slice(None))
+        self._at_best = self._slope(slice(None, None, -1))
 
     def _slope(self, order):
         scores, losses = self._scores[order], self._losses[order]
@@ -178,12 +190,6 @@ class _Unit:
         losses += self._at_best * np.maximum(scores - self._scores[-1], 0)
         losses += self._at_worst * np.minimum(scores - self._scores[0], 0)
         return losses
-
-
-def _reference(losses, front):
-    margin = _REFERENCE_MARGIN * np.ptp(front, axis=0)
-    bad = np.quantile(losses, _REFERENCE_QUANTILE, axis=0)
-    return np.maximum(front.max(axis=0) + margin, bad)
 
 
 def _expected_hypervolume_improvement(front, reference):
@@ -204,7 +210,7 @@ def _expected_hypervolume_improvement(front, reference):
 
     def expectation(predictions, nodes, weights):
         first, second = (
-            unit(means[:, None] + deviations[:, None] * nodes)
+            unit(means[:, None] + _S * deviations[:, None] * nodes)
             for unit, means, deviations in predictions
         )
         value = np.zeros(len(first))

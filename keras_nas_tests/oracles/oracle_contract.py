@@ -49,8 +49,16 @@ class Participant:
         return self.oracle(**(defaults | self.arguments | arguments))
 
     def __str__(self):
-        given = ",".join(f"{name}={v}" for name, v in self.arguments.items())
+        given = ",".join(
+            f"{name}={getattr(v, '__name__', v)}"
+            for name, v in self.arguments.items()
+        )
         return f"{self.oracle.__name__}({given})"
+
+
+def count_columns(values):
+    """Something that is known before a trial, for some architectures."""
+    return {"values": len(values)} if len(values) % 2 else None
 
 
 ORACLES = [
@@ -68,6 +76,13 @@ ORACLES = [
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
     Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
+    Participant(oracles.PredictorGuidedOracle, early={"num_initial_points": 4}),
+    Participant(
+        oracles.PredictorGuidedOracle,
+        {"columns": count_columns},
+        early={"num_initial_points": 4},
+    ),
+    Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
 ]
 
 

@@ -1,0 +1,123 @@
+"""Search guided by an ensemble of predictors (White et al., 2021)."""
+
+import numpy as np
+
+from keras_nas.oracles.bayesian_optimization_oracle import (
+    BayesianOptimizationOracle,
+)
+from keras_nas.oracles.column_pool import ColumnPool
+from keras_nas.predictors.mlp_ensemble import MLPEnsemble
+
+_KINDS = ("gaussian process", "networks")
+
+
+class PredictorGuidedOracle(BayesianOptimizationOracle):
+    """Tries what neural networks and a Gaussian process expect most of.
+
+    BANANAS: Bayesian optimization in which an ensemble of neural networks
+    (`keras_nas.predictors.MLPEnsemble`) predicts the score of an
+    architecture from its encoding. Here the ensemble has a Gaussian process
+    too, and each proposal is the largest expected improvement by one of the
+    two kinds, drawn at random: Thompson sampling over models. Networks alone
+    agree on mistakes, and then miss the best operation of an edge for a long
+    time; the Gaussian process alone is slow to generalise.
+
+    Take it instead of `BayesianOptimizationOracle` when something is known
+    of an architecture before it is trained: zero-cost proxies, its
+    parameters, its latency. Give it as `columns`, which the predictors learn
+    to make use of.
+
+    The networks are trained anew whenever there are a tenth more trials; in
+    between, only their last layer learns. So a proposal is cheap, and the
+    same after a resume.
+
+    Args:
+        num_initial_points: Integer, the number of random trials to begin
+            with.
+        columns: Optional function of a dict of hyperparameter values that
+            returns a dict of numbers by name. What it leaves out, or gives as
+            NaN, is taken as missing. It is asked once for an architecture,
+            but for some hundreds of new ones a proposal, and has to give the
+            same numbers again.
+        **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`,
+            `max_trials` (here 100 by default), `seed` and so on.
+
+    Reference:
+        White et al., [BANANAS: Bayesian Optimization with Neural
+        Architectures for Neural Architecture
+        Search](https://arxiv.org/abs/1910.11858), 2021. White et al., [How
+        Powerful are Performance Predictors in Neural Architecture
+        Search?](https://arxiv.org/abs/2104.01177), 2021: on combining
+        predictors, and zero-cost scores as their features.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> for i in range(4):
+    ...     _ = space.Choice(f"op{i}", ["conv", "pool", "skip"])
+    >>> def count(values):
+    ...     return {"skips": list(values.values()).count("skip")}
+    >>> oracle = PredictorGuidedOracle(
+    ...     "val_loss", max_trials=20, columns=count, hyperparameters=space,
+    ...     seed=0)
+    >>> for i in range(20):
+    ...     trial = oracle.create_trial("tuner0")
+    ...     convs = list(trial.hyperparameters.values.values()).count("conv")
+    ...     _ = oracle.update_trial(trial.trial_id, {"val_loss": 4 - convs})
+    ...     trial.status = "COMPLETED"
+    ...     oracle.end_trial(trial)
+    >>> oracle.get_best_trials()[0].score
+    0.0
+    """
+
+    def __init__(
+        self,
+        objective=None,
+        max_trials=100,
+        num_initial_points=10,
+        columns=None,
+        **kwargs,
+    ):
+        super().__init__(
+            objective=objective,
+            max_trials=max_trials,
+            num_initial_points=num_initial_points,
+            **kwargs,
+        )
+        if columns is not None and not callable(columns):
+            raise ValueError(
+                "Invalid value received for argument `columns`. Expected a "
+                "function of a dict of hyperparameter values that returns a "
+                f"dict of numbers. Received: columns={columns!r}"
+            )
+        self.columns = columns
+        self._kind = _KINDS[0]
+
+    def _acquisition(self, trials, running, rng):
+        self._kind = _KINDS[rng.integers(len(_KINDS))]
+        try:
+            return super()._acquisition(trials, running, rng)
+        finally:
+            self._kind = _KINDS[0]
+
+    def _fitted(self, name, items, scores):
+        if self._kind != "networks":
+            return super()._fitted(name, items, scores)
+        key = [item.trial_id for item in items], scores.tolist()
+        known, model = self._models.get((name, self._kind), (None, None))
+        if known != key:
+            # Apart from the generator of the proposal: the next one is to
+            # find the same networks after a resume.
+            rng = np.random.default_rng([self.seed, len(items)])
+            model = MLPEnsemble().fit(self._encoded(items), scores, rng)
+            self._models[name, self._kind] = key, model
+        return model
+
+    def _prepare(self):
+        before = self._pool
+        super()._prepare()
+        if self.columns is not None and self._pool is not before:
+            self._pool = ColumnPool(self.hyperparameters, self.columns)
+            # Too many to ask for the columns of all.
+            self._listed = self._listed_x = None

@@ -1,0 +1,130 @@
+import keras_tuner
+import numpy as np
+import pytest
+
+from keras_nas.oracles import ParetoPredictorOracle, PredictorGuidedOracle
+from keras_nas_tests.oracles.oracle_contract import (
+    OBJECTIVE,
+    any_loss,
+    finish,
+    search,
+    toy_loss,
+    toy_space,
+)
+
+
+def create(space=None, oracle=PredictorGuidedOracle, **arguments):
+    defaults = {
+        "objective": OBJECTIVE,
+        "max_trials": 100,
+        "seed": 0,
+        "hyperparameters": space or toy_space(),
+    }
+    return oracle(**(defaults | arguments))
+
+
+def best(proposals, loss):
+    return min(map(loss, proposals))
+
+
+def test_it_finds_the_best_of_a_million():
+    oracle = create()
+    assert best(search(oracle, toy_loss, trials=60), toy_loss) == 0
+
+
+def test_what_is_known_in_advance_is_learnt_from():
+    # Without a column there is nothing to learn.
+    def columns(values):
+        return {"proxy": 10 * any_loss(values) + 7, "noise": len(str(values))}
+
+    informed = search(create(columns=columns), any_loss, trials=25)
+    blind = search(create(), any_loss, trials=25)
+    assert informed[:10] == blind[:10]
+    # The best of about 1,000 candidates a proposal against the best of 25.
+    assert best(informed, any_loss) < 0.004
+    assert best(blind, any_loss) > 0.01
+
+
+def test_columns_may_be_missing_for_good_ones():
+    def columns(values):
+        if values["op0"] == "a":  # As the best have it.
+            return None
+        return {"proxy": toy_loss(values), "nan": float("nan")}
+
+    oracle = create(columns=columns)
+    assert best(search(oracle, toy_loss, trials=60), toy_loss) <= 1
+
+
+def test_columns_have_to_be_a_function():
+    with pytest.raises(ValueError, match="`columns`.*Received: columns=3"):
+        create(columns=3)
+
+
+def test_a_resumed_search_trains_the_same_networks(tmp_path):
+    whole = search(create(), toy_loss, trials=30)
+    oracle = create()
+    oracle._set_project_dir(str(tmp_path), "project")
+    oracle.save()
+    search(oracle, toy_loss, trials=24)  # Trained last after 23 trials.
+    resumed = create()
+    resumed._set_project_dir(str(tmp_path), "project")
+    resumed.reload()
+    assert search(resumed, toy_loss, trials=6) == whole[24:]
+
+
+def test_both_kinds_of_predictors_have_their_say(monkeypatch):
+    fitted = []
+    fit = PredictorGuidedOracle._fitted
+
+    def spy(self, *args):
+        model = fit(self, *args)
+        fitted.append(type(model).__name__)
+        return model
+
+    monkeypatch.setattr(PredictorGuidedOracle, "_fitted", spy)
+    search(create(), toy_loss, trials=50)
+    assert len(fitted) == 40
+    for kind in ("GaussianProcess", "MLPEnsemble"):
+        assert 10 <= fitted.count(kind) <= 30
+
+
+def test_it_recommends_by_the_models_and_not_by_luck():
+    rng = np.random.default_rng(0)
+    regrets = {"luckiest": [], "recommended": []}
+    for seed in range(4):
+        oracle = create(seed=seed)
+        search(
+            oracle,
+            lambda values: toy_loss(values) + 2 * rng.standard_normal(),
+            trials=50,
+        )
+        for name, trial in (
+            ("luckiest", oracle.get_best_trials(1)[0]),
+            ("recommended", oracle.recommend()),
+        ):
+            regrets[name].append(toy_loss(trial.hyperparameters.values))
+    assert np.mean(regrets["recommended"]) < np.mean(regrets["luckiest"])
+
+
+def test_several_objectives():
+    objectives = [
+        keras_tuner.Objective("error", "min"),
+        keras_tuner.Objective("speed", "max"),
+    ]
+    oracle = create(
+        oracle=ParetoPredictorOracle,
+        objective=objectives,
+        columns=lambda values: {"latency": list(values.values()).count("a")},
+    )
+    for _ in range(60):
+        trial = oracle.create_trial("tuner0")
+        values = list(trial.hyperparameters.values.values())
+        metrics = {
+            "error": values.count("b") + 2 * values.count("c"),
+            "speed": 10.0 - 3 * values.count("a"),
+        }
+        oracle.update_trial(trial.trial_id, metrics)
+        finish(oracle, trial)
+    front = {oracle.losses(trial) for trial in oracle.pareto_front()}
+    # "a" is right and slow, "d" is both right and quick.
+    assert front == {(0.0, -10.0)}
