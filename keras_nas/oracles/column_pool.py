@@ -98,4 +98,6 @@ class ColumnPool(CandidatePool):
             for row in rows
         ]
         # None becomes NaN.
-        return np.array(numbers, "float64").reshape(len(rows), -1)
+        return np.array(numbers, "float64").reshape(
+            len(rows), len(self.names)
+        )

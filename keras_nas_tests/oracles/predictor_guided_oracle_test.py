@@ -52,7 +52,7 @@ def test_columns_may_be_missing_for_good_ones():
         return {"proxy": toy_loss(values), "nan": float("nan")}
 
     oracle = create(columns=columns)
-    assert best(search(oracle, toy_loss, trials=60), toy_loss) <= 1
+    assert best(search(oracle, toy_loss, trials=40), toy_loss) <= 1
 
 
 def test_columns_have_to_be_a_function():
