@@ -33,11 +33,21 @@ INSTALL_REQUIRES = [
 ]
 
 EXTRAS_REQUIRE = {
+    # The peers that oracles are measured against; torch is for Optuna's GP.
+    "benchmarks": [
+        "matplotlib>=3.10",
+        "optuna>=5.0",
+        "scikit-learn>=1.5",
+        "scipy>=1.13",
+        "torch>=2.6",
+    ],
     "distributed": ["distributed>=2025.1"],
     "docs": ["furo>=2025.7", "myst-parser>=5.0", "sphinx>=8.2,<10"],
     "examples": ["scikit-learn>=1.5"],
     "tests": [
         "distributed>=2025.1",
+        "matplotlib>=3.10",
+        "optuna>=5.0",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         # One minor version, so that everyone's `ruff format` agrees.

@@ -108,6 +108,12 @@ class Benchmark:
             self.best_hypervolume = pareto.hypervolume(
                 losses[np.isfinite(losses).all(axis=1)], self.reference
             )
+            if not self.best_hypervolume > 0:
+                raise ValueError(
+                    f"There is no hypervolume of {objectives}: no architecture "
+                    "is better than the reference point in all of them. "
+                    f"Expected numbers that differ. The point: {self.reference}"
+                )
 
     def losses(self, metrics):
         """Stacks the objectives, to be minimised: a row an architecture."""
@@ -179,7 +185,8 @@ class Benchmark:
                 told = None
             order[number] = told
             search.report(told)
-            if len(order) in self.checkpoints:
+            # Of several objectives, no single architecture is the best.
+            if len(self.objectives) == 1 and len(order) in self.checkpoints:
                 values = search.recommend()
                 if values is not None:
                     recommended[len(order)] = self.table.number(values)
@@ -411,9 +418,11 @@ def draw(report, path):
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     is_multi = any(entry["hypervolume"] for entry in report["results"])
     which = "hypervolume_curve" if is_multi else "regret_curve"
+    # Ten strong colours first, then their pale twins.
     colours = pyplot.get_cmap("tab20").colors
+    colours = colours[::2] + colours[1::2]
     # A log scale has no zero: below this, all is as good as found.
-    floor = 0.0 if is_multi else 1e-3
+    floor = 1e-3
     for i, entry in enumerate(report["results"]):
         curve = {
             part: np.array(numbers, dtype=float)
@@ -425,19 +434,15 @@ def draw(report, path):
                 "low": 1 - curve["high"],
                 "high": 1 - curve["low"],
             }
-            floor = 1e-3
         evaluations = np.arange(1, len(curve["mean"]) + 1)
-        is_peer = (
-            "-" in entry["oracle"]
-            and not strategies.STRATEGIES[entry["oracle"]].is_ours
-        )
+        is_ours = strategies.STRATEGIES[entry["oracle"]].is_ours
         colour = colours[i % len(colours)]
         axes.plot(
             evaluations,
             np.maximum(curve["mean"], floor),
             label=entry["oracle"],
             color=colour,
-            linestyle="--" if is_peer else "-",
+            linestyle="-" if is_ours else "--",
         )
         axes.fill_between(
             evaluations,
@@ -468,18 +473,20 @@ def main(argv=None):
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        selected, missing = strategies.select(options.oracle)
+        selected, left_out = strategies.select(
+            options.oracle, len(options.objective)
+        )
         benchmark = _benchmark(options, selected)
         if options.figure:
             _check_matplotlib()
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
-    for name, packages in missing.items():
-        print(f"Left out: {name} needs {', '.join(packages)}.")
     for name, strategy in list(selected.items()):
         if strategy.columns and not benchmark.columns:
-            print(f"Left out: {name} needs columns {strategy.columns}.")
+            left_out[name] = f"needs columns {strategy.columns}"
             del selected[name]
+    for name, reason in left_out.items():
+        print(f"Left out: {name} {reason}.")
     if not selected:
         parser.error("no oracle is left to run")
     started_s = time.perf_counter()
@@ -501,7 +508,7 @@ def main(argv=None):
         "evaluations": options.evaluations,
         "seeds": options.seeds,
         "first_seed": options.first_seed,
-        "left_out": missing,
+        "left_out": left_out,
         "errors": errors,
         "is_interrupted": is_interrupted,
         "wall_s": time.perf_counter() - started_s,
@@ -579,7 +586,7 @@ def _parser():
         "--checkpoints",
         type=lambda text: sorted({positive(t) for t in names(text)}),
         default=[50, 100, 200],
-        help="evaluations to report at (default: 50,100,200)",
+        help="evaluations to report at, beside the last (default: 50,100,200)",
     )
     add(
         "--jobs",
@@ -619,7 +626,7 @@ def _benchmark(options, selected):
         table,
         objectives,
         options.evaluations,
-        checkpoints or [options.evaluations],
+        sorted({*checkpoints, options.evaluations}),
         [
             metric
             for metric in table.metrics
@@ -669,6 +676,7 @@ def _outcomes(benchmark, tasks, jobs):
         _start_worker(benchmark)
         yield from (_run_task(task) for task in tasks)
         return
+    environment = os.environ.copy()
     os.environ.update(_ONE_THREAD)
     # Fresh processes: TensorFlow and BLAS must read the limits above.
     executor = concurrent.futures.ProcessPoolExecutor(
@@ -688,6 +696,10 @@ def _outcomes(benchmark, tasks, jobs):
         raise
     finally:
         executor.shutdown(cancel_futures=True)
+        for name in _ONE_THREAD:
+            os.environ.pop(name)
+            if name in environment:
+                os.environ[name] = environment[name]
 
 
 _worker_benchmark = None
@@ -716,7 +728,9 @@ class _Progress:
         self._total = total
         self._every_s = every_s
         self._done = 0
-        self._started_s = self._said_s = time.monotonic()
+        self._said = None
+        self._started_s = time.monotonic()
+        self._said_s = -math.inf
 
     def step(self):
         self._done += 1
@@ -724,9 +738,11 @@ class _Progress:
             self._say()
 
     def end(self):
-        self._say()
+        if self._done != self._said:
+            self._say()
 
     def _say(self):
+        self._said = self._done
         self._said_s = time.monotonic()
         print(
             f"{self._done} of {self._total} searches, "
@@ -770,4 +786,6 @@ def _with_error(mean, error):
 
 
 if __name__ == "__main__":
+    # What `timeout` or a scheduler sends is not to lose the results either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

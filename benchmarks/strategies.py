@@ -4,9 +4,9 @@ Each is driven in the same way: `propose` an architecture, `report` what was
 measured of it. A new oracle joins `STRATEGIES` with one line.
 """
 
-import contextlib
 import dataclasses
 import importlib.util
+import warnings
 from collections.abc import Callable
 
 import keras_tuner
@@ -52,12 +52,14 @@ class Strategy:
         is_ours: Boolean, whether it is part of keras_nas.
         columns: Name of the columns of the table that it looks at in advance,
             unless others are asked for; a `*` at its end stands for anything.
+        min_objectives: Integer, 2 for what makes no sense with one.
     """
 
     start: Callable
     packages: tuple = ()
     is_ours: bool = False
     columns: str | None = None
+    min_objectives: int = 1
 
     def missing_packages(self):
         """Lists the packages that are not installed."""
@@ -109,7 +111,6 @@ class OptunaSearch:
     def __init__(self, problem, sampler):
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._failed = optuna.trial.TrialState.FAIL
         self._problem = problem
         directions = [f"{o.direction}imize" for o in problem.objectives]
@@ -154,13 +155,14 @@ class OptunaSearch:
         )
 
 
-def ours(oracle_class, columns=None, **arguments):
+def ours(oracle_class, columns=None, min_objectives=1, **arguments):
     """Describes an oracle of keras_nas.
 
     Args:
         oracle_class: The class.
         columns: Name of columns of the table, if it has an argument
             `columns`; see `Strategy`.
+        min_objectives: Integer, see `Strategy`.
         **arguments: Further arguments, where its defaults are not meant.
     """
 
@@ -178,20 +180,29 @@ def ours(oracle_class, columns=None, **arguments):
             )
         )
 
-    return Strategy(start, is_ours=True, columns=columns)
+    return Strategy(
+        start,
+        is_ours=True,
+        min_objectives=min_objectives,
+        columns=columns,
+    )
 
 
-def kerastuner(oracle_class, packages=()):
+def kerastuner_oracle(oracle_class, packages=()):
     """Describes an oracle of KerasTuner."""
 
     class Oracle(oracle_class):
-        """Never writes a file, which it would do several times a trial."""
+        """Runs without a project directory too, like ours."""
+
+        _directory = None
 
         def save(self, *args, **kwargs):
-            pass
+            if self._directory is not None:
+                super().save(*args, **kwargs)
 
         def _save_trial(self, *args, **kwargs):
-            pass
+            if self._directory is not None:
+                super()._save_trial(*args, **kwargs)
 
         def update_trial(self, trial_id, metrics, step=0):
             # `keras_tuner.Tuner` is what adds up several objectives.
@@ -218,18 +229,20 @@ def kerastuner(oracle_class, packages=()):
     return Strategy(start, packages=tuple(packages))
 
 
-def optuna(sampler, packages=(), **arguments):
+def optuna_sampler(name, packages=(), **arguments):
     """Describes a sampler of Optuna by the name of its class."""
 
     def start(problem):
         import optuna
 
-        with contextlib.suppress(AttributeError):
-            optuna.logging.disable_default_handler()
-        sampler_class = getattr(optuna.samplers, sampler)
-        return OptunaSearch(
-            problem, sampler_class(seed=problem.seed, **arguments)
-        )
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            # It says that its GP is experimental, once a search.
+            warnings.simplefilter("ignore")
+            sampler = getattr(optuna.samplers, name)(
+                seed=problem.seed, **arguments
+            )
+        return OptunaSearch(problem, sampler)
 
     return Strategy(start, packages=("optuna", *packages))
 
@@ -241,27 +254,34 @@ STRATEGIES = {
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
     "predictor": ours(oracles.PredictorGuidedOracle),
     "predictor-proxies": ours(oracles.PredictorGuidedOracle, "proxy_*"),
-    "pareto-predictor": ours(oracles.ParetoPredictorOracle),
+    "pareto-predictor": ours(oracles.ParetoPredictorOracle, min_objectives=2),
+    "nsga2": ours(oracles.NSGA2Oracle),
+    "local": ours(oracles.LocalSearchOracle),
+    "mcts": ours(oracles.MonteCarloTreeSearchOracle),
+    "rl": ours(oracles.ReinforcementLearningOracle),
     # Peers.
-    "kerastuner-random": kerastuner(keras_tuner.oracles.RandomSearchOracle),
-    "kerastuner-bayesian": kerastuner(
+    "kerastuner-random": kerastuner_oracle(
+        keras_tuner.oracles.RandomSearchOracle
+    ),
+    "kerastuner-bayesian": kerastuner_oracle(
         keras_tuner.oracles.BayesianOptimizationOracle, ["scipy", "sklearn"]
     ),
-    "optuna-tpe": optuna("TPESampler"),
-    "optuna-gp": optuna("GPSampler", ["scipy", "torch"]),
-    "optuna-nsga2": optuna("NSGAIISampler", population_size=20),
+    "optuna-tpe": optuna_sampler("TPESampler"),
+    "optuna-gp": optuna_sampler("GPSampler", ["scipy", "torch"]),
+    "optuna-nsga2": optuna_sampler("NSGAIISampler", population_size=20),
 }
 
 
-def select(names):
+def select(names, objectives=1):
     """Turns names into strategies.
 
     Args:
         names: List of names; `all`, `ours` and `peers` stand for several.
+        objectives: Integer, how many objectives there are.
 
     Returns:
         Dict of the names to `Strategy` objects, and a dict of the names
-        that are left out to the packages that they lack.
+        that are left out to the reason.
 
     Raises:
         ValueError: If a name is unknown.
@@ -279,8 +299,13 @@ def select(names):
         )
     chosen = [one for name in names for one in groups.get(name, [name])]
     selected = {name: STRATEGIES[name] for name in chosen}
-    missing = {n: s.missing_packages() for n, s in selected.items()}
-    missing = {name: packages for name, packages in missing.items() if packages}
-    for name in missing:
-        del selected[name]
-    return selected, missing
+    left_out = {}
+    for name, strategy in list(selected.items()):
+        missing = strategy.missing_packages()
+        if missing:
+            left_out[name] = f"needs {', '.join(missing)}, not installed here"
+        elif objectives < strategy.min_objectives:
+            left_out[name] = f"needs {strategy.min_objectives} objectives"
+        if name in left_out:
+            del selected[name]
+    return selected, left_out

@@ -30,18 +30,20 @@ import pathlib
 import keras_tuner
 import numpy as np
 
-FORMATS = ("nasbench201", "nasbench_macro")
-
 # The folder in which a table is looked for that is named without a folder.
 DATA_VARIABLE = "KERAS_NAS_DATA"
 
-_NASBENCH201 = {
+# Hyperparameters and their options, in the order of the digits of a key.
+NASBENCH201 = {
     f"edge_{edge}": ("none", "skip", "conv_1x1", "conv_3x3", "avg_pool_3x3")
     for edge in ("0_1", "0_2", "1_2", "0_3", "1_3", "2_3")
 }
-_NASBENCH_MACRO = {
+NASBENCH_MACRO = {
     f"layer_{i}": ("identity", "mbconv_e3_k3", "mbconv_e6_k5") for i in range(8)
 }
+_OPERATIONS = {"nasbench201": NASBENCH201, "nasbench_macro": NASBENCH_MACRO}
+FORMATS = tuple(_OPERATIONS)
+
 # A metric is noisy if the table has this column of it too: its first seed.
 _NOISE_SUFFIX = "_seed0"
 
@@ -127,6 +129,19 @@ class Table:
         )
 
 
+def keys(operations):
+    """Lists the keys of all architectures, by their number.
+
+    Args:
+        operations: Dict of the names of the hyperparameters to their options.
+
+    Returns:
+        List of strings with a digit for each hyperparameter.
+    """
+    digits = [map(str, range(len(one))) for one in operations.values()]
+    return ["".join(key) for key in itertools.product(*digits)]
+
+
 def load(path, columns=("val_accuracy",), table_format=None, noise=False):
     """Reads a table.
 
@@ -164,9 +179,6 @@ def load(path, columns=("val_accuracy",), table_format=None, noise=False):
         if np.isnan(column).all():
             raise ValueError(f"{path}: column `{name}` has no number.")
     return Table(path.name, operations, metrics, noisy_metrics)
-
-
-_OPERATIONS = {"nasbench201": _NASBENCH201, "nasbench_macro": _NASBENCH_MACRO}
 
 
 def _find(path):
@@ -214,7 +226,7 @@ def _read_nasbench201(path, text, columns, noise):
         for name in dict.fromkeys([*wanted, *singles.values()])
     }
     cell_position = header.index("cell")
-    numbers = _numbers(_NASBENCH201)
+    numbers = _numbers(NASBENCH201)
     arrays = {name: np.full(len(numbers), np.nan) for name in to_read}
     seen = set()
     for line, row in enumerate(reader, start=2):
@@ -242,7 +254,7 @@ def _read_macro(path, text, columns, noise):
     fields = {
         name: "mean_acc" if name == "val_accuracy" else name for name in columns
     }
-    numbers = _numbers(_NASBENCH_MACRO)
+    numbers = _numbers(NASBENCH_MACRO)
     metrics = {name: np.full(len(numbers), np.nan) for name in fields}
     # As many as the longest list: not every architecture has three.
     seeds = max(
@@ -284,15 +296,7 @@ def _expanded(columns, header):
 
 
 def _numbers(operations):
-    """Numbers the keys of a space: strings with a digit a hyperparameter."""
-    digits = [
-        "".join(map(str, range(len(options))))
-        for options in operations.values()
-    ]
-    return {
-        "".join(key): number
-        for number, key in enumerate(itertools.product(*digits))
-    }
+    return {key: number for number, key in enumerate(keys(operations))}
 
 
 def _check_key(path, where, key, numbers, seen):

@@ -14,24 +14,32 @@ from keras_nas import (
 )
 from keras_nas.tuners import (
     ASHA,
+    NSGA2,
     BayesianOptimization,
+    LocalSearch,
+    MonteCarloTreeSearch,
     ParetoBayesian,
     ParetoPredictor,
     PredictorGuided,
     RandomSearch,
     RegularizedEvolution,
+    ReinforcementLearning,
     Tuner,
 )
 from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "NSGA2",
     "BayesianOptimization",
+    "LocalSearch",
+    "MonteCarloTreeSearch",
     "ParetoBayesian",
     "ParetoPredictor",
     "PredictorGuided",
     "RandomSearch",
     "RegularizedEvolution",
+    "ReinforcementLearning",
     "Tuner",
     "__version__",
     "architectures",

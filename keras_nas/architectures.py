@@ -23,6 +23,9 @@ from keras_tuner.engine import hyperparameters as hp_types
 # with two equally likely values the list is needed once in 65,536 calls.
 _MAX_REDRAWS = 16
 
+# The standard deviation of a step, as a share of the range of a number.
+_STEP_SHARE = 0.1
+
 # The end of the range [0, 1) that KerasTuner maps values to.
 _ALMOST_ONE = 1 - 1e-12
 
@@ -227,12 +230,15 @@ def _range_text(hp):
     return f"one of {list(_finite_values(hp))}"
 
 
-def mutate(values, space, rng):
+def mutate(values, space, rng, step_probability=0.0):
     """Returns a neighbour: one active hyperparameter has another value.
 
     The hyperparameter is picked uniformly among the active ones that have
     more than one value, and its new value is drawn from the prior without
-    the old one, so a mutation is never a no-op. What depends on it follows:
+    the old one, so a mutation is never a no-op. A number can take a step
+    instead: to a value near the old one, on the scale that it is sampled on
+    (normally distributed, with a tenth of the range as standard deviation).
+    What depends on it follows:
 
     - Children of a changed category (an unordered `Choice`, a `Boolean`)
       are drawn anew: the same name under another operation means something
@@ -246,6 +252,9 @@ def mutate(values, space, rng):
             hyperparameters it lacks (discovered since) are drawn.
         space: `keras_tuner.HyperParameters`, the search space.
         rng: `numpy.random.Generator`.
+        step_probability: Float in [0, 1], how often an `Int`, a `Float` or an
+            ordered `Choice` takes a step instead of a new draw. Draws find
+            the region, steps the best place in it.
 
     Returns:
         A new dict of the active hyperparameter values, by name.
@@ -266,8 +275,7 @@ def mutate(values, space, rng):
     {'batch_norm': False}
     """
     parent = active_values(values, space)
-    ordered = parents_first(space)
-    owners = _owners(parent, ordered)
+    owners = _owners(parent, parents_first(space))
     mutable = [hp for hp in owners.values() if _has_choice(hp)]
     if not mutable:
         raise ValueError(
@@ -276,16 +284,56 @@ def mutate(values, space, rng):
             f"with two or more values. Received: values={values}"
         )
     target = mutable[rng.integers(len(mutable))]
+    # Without steps, no number of the generator is spent on them.
+    is_step = (
+        step_probability > 0
+        and _is_ordered(target)
+        and rng.random() < step_probability
+    )
+    value = _draw_other(target, parent[target.name], rng, is_step)
+    return replace(parent, target.name, value, space, rng)
 
+
+def replace(values, name, value, space, rng):
+    """Returns the neighbour in which one hyperparameter has a given value.
+
+    What depends on it follows as in `mutate`: children of a changed category
+    are drawn anew, children of a changed number are kept where they stay
+    active.
+
+    Args:
+        values: Dict of hyperparameter values, by name. Active
+            hyperparameters it lacks are drawn.
+        name: String, an active hyperparameter.
+        value: Its new value.
+        space: `keras_tuner.HyperParameters`, the search space.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        A new dict of the active hyperparameter values, by name.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Int("depth", 1, 2)
+    >>> _ = space.Boolean("norm")
+    >>> replace({"depth": 1, "norm": True}, "depth", 2, space,
+    ...         np.random.default_rng(0))
+    {'depth': 2, 'norm': True}
+    """
+    parent = active_values(values, space)
+    ordered = parents_first(space)
+    owners = _owners(parent, ordered)
     child = {}
     drawn_anew = set()
     for hp in ordered:
         if hp.name in child or not _is_active(hp, child):
             continue
-        if hp is target:
-            child[hp.name] = _draw_other(hp, parent[hp.name], rng)
+        if hp is owners.get(name):
+            child[name] = _plain(hp, value)
             if not _is_ordered(hp):
-                drawn_anew.add(hp.name)
+                drawn_anew.add(name)
         elif owners.get(hp.name) is hp and not drawn_anew.intersection(
             c.name for c in hp.conditions
         ):
@@ -569,6 +617,90 @@ def has_choice(space):
     return any(_has_choice(hp) for hp in space.space)
 
 
+def is_active(hp, values):
+    """Whether a hyperparameter has a value, given those of its parents.
+
+    Args:
+        hp: A hyperparameter of a space.
+        values: Dict of hyperparameter values, by name.
+
+    Returns:
+        Bool.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Boolean("norm")
+    >>> is_active(space.space[0], {})
+    True
+    """
+    return _is_active(hp, values)
+
+
+def finite_values(hp):
+    """Lists the distinct values of one hyperparameter.
+
+    Args:
+        hp: A hyperparameter of a space.
+
+    Returns:
+        A sequence of them, without repetitions and in their order; `None`
+        for a `Float` without a step.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Int("kernel", 1, 5, step=2)
+    >>> list(finite_values(space.space[0]))
+    [1, 3, 5]
+    """
+    return _finite_values(hp)
+
+
+def is_ordered(hp):
+    """Whether the values of a hyperparameter can be near to one another.
+
+    Args:
+        hp: A hyperparameter of a space.
+
+    Returns:
+        Bool; true for an `Int`, a `Float` and an ordered `Choice`.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Choice("op", ["conv", "pool"])
+    >>> is_ordered(space.space[0])
+    False
+    """
+    return _is_ordered(hp)
+
+
+def position(hp, value):
+    """Says where a value stands in the range of its hyperparameter.
+
+    Args:
+        hp: A hyperparameter of a space.
+        value: One of its values.
+
+    Returns:
+        Float from 0 to 1, on the scale that the hyperparameter is sampled
+        on; `hp.prob_to_value` is the reverse.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Float("rate", 1e-4, 1.0, sampling="log")
+    >>> position(space.space[0], 1e-2)
+    0.5
+    """
+    return _position(hp, value)
+
+
 def _is_active(hp, values):
     return not hp.conditions or all(
         condition.is_active(values) for condition in hp.conditions
@@ -591,13 +723,21 @@ def _draw(hp, rng):
     return _plain(hp, hp.prob_to_value(rng.random()))
 
 
-def _draw_other(hp, current, rng):
+def _draw_other(hp, current, rng, is_step):
     for _ in range(_MAX_REDRAWS):
-        value = _draw(hp, rng)
+        value = _step(hp, current, rng) if is_step else _draw(hp, rng)
         if value != current:
             return value
     others = [v for v in _finite_values(hp) or () if v != current]
     return others[rng.integers(len(others))] if others else value
+
+
+def _step(hp, current, rng):
+    """Draws a value near the current one; the ends of the range reflect."""
+    # From 0 over 1 back to 0 at 2, as a folded ruler.
+    folded = abs(_position(hp, current) + rng.normal(0, _STEP_SHARE)) % 2
+    position = min(folded, 2 - folded, _ALMOST_ONE)
+    return _plain(hp, hp.prob_to_value(position))
 
 
 def _plain(hp, value):

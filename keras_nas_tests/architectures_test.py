@@ -654,6 +654,63 @@ def test_every_other_architecture_is_reached_by_repeated_mutation():
     assert seen == brute_force(space)
 
 
+def number_space():
+    space = keras_tuner.HyperParameters()
+    space.Int("units", 1, 100)
+    space.Float("rate", 1e-4, 1.0, sampling="log")
+    space.Float("share", 0.0, 1.0, step=1 / 64)
+    space.Choice("width", list(range(10, 30)), ordered=True)
+    return space
+
+
+@pytest.mark.parametrize(
+    "name, low, high",
+    # A tenth of the range on both sides: two thirds of a normal distribution.
+    [
+        ("units", 41, 61),
+        ("rate", 10**-2.4, 10**-1.6),
+        ("share", 0.4, 0.6),
+        ("width", 18, 22),
+    ],
+)
+def test_a_step_stays_near_on_the_scale_of_the_number(name, low, high):
+    space = number_space()
+    middle = {"units": 51, "rate": 1e-2, "share": 0.5, "width": 20}
+    shares = {}
+    for step_probability in (0.0, 1.0):
+        rng = rng_of(5)
+        values = [
+            architectures.mutate(middle, space, rng, step_probability)[name]
+            for _ in range(1600)
+        ]
+        changed = [value for value in values if value != middle[name]]
+        assert len(changed) == pytest.approx(400, abs=70)
+        shares[step_probability] = np.mean(
+            [low <= value <= high for value in changed]
+        )
+    assert shares[0.0] == pytest.approx(0.2, abs=0.08)
+    assert shares[1.0] == pytest.approx(0.68, abs=0.1)
+
+
+def test_a_step_from_the_end_of_a_range_goes_inside():
+    space = number_space()
+    end = {"units": 100, "rate": 1e-4, "share": 1.0, "width": 29}
+    rng = rng_of(0)
+    for _ in range(200):
+        child = architectures.mutate(end, space, rng, step_probability=1.0)
+        architectures.check_values(child, space)
+        assert sum(child[name] != end[name] for name in end) == 1
+        assert child["units"] > 30 and child["rate"] < 0.1
+
+
+def test_a_category_takes_no_steps():
+    space = space_of(("op", ["a", "b", "c"]))
+    assert {
+        architectures.mutate({"op": "a"}, space, rng_of(seed), 1.0)["op"]
+        for seed in range(20)
+    } == {"b", "c"}
+
+
 def test_each_active_hyperparameter_is_mutated_equally_often():
     space = keras_tuner.HyperParameters()
     space.Choice("a", list("abcdefgh"))

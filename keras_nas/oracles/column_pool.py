@@ -98,6 +98,4 @@ class ColumnPool(CandidatePool):
             for row in rows
         ]
         # None becomes NaN.
-        return np.array(numbers, "float64").reshape(
-            len(rows), len(self.names)
-        )
+        return np.array(numbers, "float64").reshape(len(rows), len(self.names))

@@ -105,8 +105,21 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
             )
             for number in range(len(reference))
         ]
+        if os.environ.get("REF") == "model":
+            x = self._pool.encode(self._pool.sample(200, rng))
+            sample = np.stack(
+                [
+                    unit(model.predict_roughly(x)[0])
+                    for unit, model in zip(units, models, strict=True)
+                ],
+                axis=1,
+            )
+            first, third = np.quantile(sample, [0.25, 0.75], axis=0)
+            reference = third + float(
+                os.environ.get("FENCE", "1.5")
+            ) * np.maximum(third - first, 1e-12)
         front = losses[pareto.non_dominated(losses)]
-        if len(models) == 2:
+        if len(models) == 2 and os.environ.get("ACQ", "ehvi") == "ehvi":
             improvement = _expected_hypervolume_improvement(front, reference)
         else:
             improvement = _scalarized_improvement(front, reference, rng)
@@ -232,11 +245,12 @@ def _scalarized_improvement(front, reference, rng):
     reached = np.min((reference - front) / scale, axis=1).max()
 
     def expectation(predictions, nodes, weights):
-        del nodes, weights
+        columns = [nodes] * len(reference) if len(nodes) == 1 else draws.T
         shares = [
-            (end - unit(means[:, None] + deviations[:, None] * column)) / width
+            (end - unit(means[:, None] + _S * deviations[:, None] * column))
+            / width
             for (unit, means, deviations), column, end, width in zip(
-                predictions, draws.T, reference, scale, strict=True
+                predictions, columns, reference, scale, strict=True
             )
         ]
         further = np.minimum.reduce(shares) - reached

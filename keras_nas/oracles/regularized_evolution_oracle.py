@@ -1,15 +1,19 @@
 """Regularized evolution (Real et al., 2019)."""
 
-import numbers
+import heapq
 
 from keras_nas import architectures
-from keras_nas.oracles.oracle import Oracle, check_integer
+from keras_nas.oracles.oracle import Oracle, check_integer, check_probability
 
 # Tournaments held for one proposal. Children are often known architectures
 # in a small space; more attempts mutate more often, so the search leaves a
 # neighbourhood that it has exhausted.
 _MAX_ATTEMPTS = 60
 _ATTEMPTS_PER_MUTATION = 20
+
+# How often a mutated number takes a step and is not drawn afresh: on smooth
+# functions of 5 to 10 numbers, that left a half of the error after 200 trials.
+_STEP_PROBABILITY = 0.5
 
 
 class RegularizedEvolutionOracle(Oracle):
@@ -20,26 +24,26 @@ class RegularizedEvolutionOracle(Oracle):
     dies of age, an architecture stays only if its children do well too,
     which protects from one lucky training run.
 
-    A robust default from about 30 trials on: it needs no model of the
+    A robust default from about 15 trials on: it needs no model of the
     space, handles every kind of hyperparameter, and runs well in parallel.
 
     The population is the last `population_size` completed trials; there is
-    no other state.
+    no other state. Until there are so many, architectures that violate the
+    constraints of the tuner stand in for them, those that violate least: any
+    feasible one wins a tournament against them.
 
     Args:
-        population_size: Integer, the number of recent trials that can become
-            parents, and of random trials to begin with. Small populations
-            learn sooner: 20 was better than 50 for budgets of up to 200.
-            Defaults to a third of `max_trials`, at most 20; set it if you
-            may raise `max_trials` later.
+        population_size: Integer, at least 2, the number of recent trials that
+            can become parents. Defaults to 15: small populations learn
+            sooner.
         tournament_size: Integer, how many of the population compete for
-            being the parent; more is greedier. Defaults to half of the
-            population, which found better architectures at every budget
-            from 15 to 200 than a quarter, on NAS-Bench-201 and on
-            NAS-Bench-Macro.
+            being the parent; more is greedier. Defaults to four fifths of
+            the population.
+        num_initial_points: Integer, how many random architectures come
+            first. Defaults to half of the population.
         crossover_probability: Float in [0, 1], how often a child is first
             recombined from two tournament winners. Defaults to 0, as in the
-            paper.
+            paper; nothing else was better on the published tables.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`,
             `max_trials` (here 100 by default), `seed` and so on.
 
@@ -69,17 +73,16 @@ class RegularizedEvolutionOracle(Oracle):
         self,
         objective=None,
         max_trials=100,
-        population_size=None,
+        population_size=15,
         tournament_size=None,
+        num_initial_points=None,
         crossover_probability=0.0,
         **kwargs,
     ):
         super().__init__(objective=objective, max_trials=max_trials, **kwargs)
-        if population_size is None:
-            population_size = min(20, max(2, (max_trials or 60) // 3))
         check_integer("population_size", population_size, 2)
         if tournament_size is None:
-            tournament_size = max(2, population_size // 2)
+            tournament_size = max(2, 4 * population_size // 5)
         check_integer("tournament_size", tournament_size, 1)
         if tournament_size > population_size:
             raise ValueError(
@@ -88,39 +91,59 @@ class RegularizedEvolutionOracle(Oracle):
                 f"({population_size}). Received: "
                 f"tournament_size={tournament_size}"
             )
-        if (
-            not isinstance(crossover_probability, numbers.Real)
-            or not 0 <= crossover_probability <= 1
-        ):
-            raise ValueError(
-                "Invalid value received for argument "
-                "`crossover_probability`. Expected a float from 0 to 1. "
-                f"Received: crossover_probability={crossover_probability!r}"
-            )
+        if num_initial_points is None:
+            num_initial_points = max(2, population_size // 2)
+        check_integer("num_initial_points", num_initial_points, 1)
+        check_probability("crossover_probability", crossover_probability)
         self.population_size = population_size
         self.tournament_size = tournament_size
+        self.num_initial_points = num_initial_points
         self.crossover_probability = crossover_probability
 
     def propose(self, rng):
         """Mutates the winner of a tournament; random to begin with."""
-        population = self.completed_trials(last=self.population_size)
-        if len(self.start_order) < self.population_size or not population:
+        population = self._population()
+        known = max(len(self.start_order), len(population))
+        known += len(self.infeasible)
+        space = self.hyperparameters
+        if (
+            known < self.num_initial_points
+            or not population
+            or not architectures.has_choice(space)
+        ):
             return self.random_values(rng)
         for attempt in range(_MAX_ATTEMPTS):
             child = self._select(population, rng)
             if rng.random() < self.crossover_probability:
                 other = self._select(population, rng)
-                child = architectures.crossover(
-                    child, other, self.hyperparameters, rng
-                )
+                child = architectures.crossover(child, other, space, rng)
             for _ in range(1 + attempt // _ATTEMPTS_PER_MUTATION):
-                child = architectures.mutate(child, self.hyperparameters, rng)
+                child = architectures.mutate(
+                    child, space, rng, _STEP_PROBABILITY
+                )
             if not self.is_seen(child):
                 return child
         return None
 
+    def _population(self):
+        """Pairs of values and what is to be small, the youngest last."""
+        trials = self.completed_trials(last=self.population_size)
+        feasible = [
+            (trial.hyperparameters.values, (0.0, self.loss(trial)))
+            for trial in trials
+        ]
+        nearest = heapq.nsmallest(
+            self.population_size - len(trials),
+            self.infeasible,
+            key=lambda one: one["violation"],
+        )
+        infeasible = [
+            (one["values"], (one["violation"], 0.0)) for one in nearest
+        ]
+        return infeasible + feasible
+
     def _select(self, population, rng):
         size = min(self.tournament_size, len(population))
         entrants = rng.choice(len(population), size=size, replace=False)
-        winner = min((population[i] for i in entrants), key=self.loss)
-        return winner.hyperparameters.values
+        winner = min((population[i] for i in entrants), key=lambda p: p[1])
+        return winner[0]

@@ -58,8 +58,8 @@ class GaussianProcess:
     >>> model = GaussianProcess(groups=[0, 0, 0])
     >>> _ = model.fit(x, np.array([-1.0, 0.0, 1.0]))
     >>> mean, deviation = model.predict(x)
-    >>> mean.round(1)
-    array([-1.,  0.,  1.])
+    >>> bool(np.allclose(mean, [-1.0, 0.0, 1.0], atol=0.05))
+    True
     """
 
     def __init__(self, groups=None, is_range=None):

@@ -29,14 +29,38 @@ def oracle_arguments(kwargs):
     return {name: kwargs.pop(name) for name in list(kwargs) if name in names}
 
 
-def check_positive(name, value):
-    """Raises a `ValueError` unless `value` is a positive number or `None`."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+def check_positive(name, value, is_whole=False):
+    """Raises a `ValueError` unless `value` is a positive number or `None`.
+
+    Args:
+        name: String, the name of the argument.
+        value: What was received.
+        is_whole: Boolean, whether it has to be an integer.
+    """
+    kind = numbers.Integral if is_whole else numbers.Real
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
     if value is not None and not (is_number and value > 0):
+        expected = "positive integer" if is_whole else "positive number"
         raise ValueError(
             f"Invalid value received for argument `{name}`. Expected a "
-            f"positive number or `None`. Received: {name}={value!r}"
+            f"{expected} or `None`. Received: {name}={value!r}"
         )
+
+
+def check_callbacks(callbacks):
+    """Raises a `ValueError` if a class stands where a callback should.
+
+    Args:
+        callbacks: What `search()` received, a callback or a list of them.
+    """
+    listed = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for callback in listed:
+        if isinstance(callback, type):
+            raise ValueError(
+                "Invalid value received for argument `callbacks`. Expected "
+                f"objects such as `{callback.__name__}(...)`. Received the "
+                f"class {callback.__name__}."
+            )
 
 
 def check_constraints(constraints, oracle):
@@ -53,6 +77,8 @@ def check_constraints(constraints, oracle):
         ValueError: If one is no cost or has no limit, or if the oracle does
             not know of constraints.
     """
+    if isinstance(constraints, Cost):
+        constraints = [constraints]
     constraints = list(constraints)
     for constraint in constraints:
         is_cost = isinstance(constraint, Cost)
@@ -63,7 +89,7 @@ def check_constraints(constraints, oracle):
                 "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
                 f"Received: {constraint!r}"
             )
-    if constraints and not isinstance(oracle, Oracle):
+    if constraints and not hasattr(oracle, "screen"):
         raise ValueError(
             "`constraints` need an oracle of keras_nas, which learns what is "
             f"infeasible. Received: oracle={oracle!r}"
@@ -71,14 +97,29 @@ def check_constraints(constraints, oracle):
     return constraints
 
 
-def check_stopping_rule(rule):
-    """Returns a stopping rule, or raises if it is none.
+def check_stopping_rule(rule, oracle):
+    """Returns the stopping rule of a search.
 
     Args:
         rule: `keras_nas.stopping.StoppingRule`, or anything with a method
             `should_stop`, or `None`.
+        oracle: The oracle, which may have a rule of its own.
+
+    Raises:
+        ValueError: If `rule` is none, or there are two.
     """
-    if rule is not None and not callable(getattr(rule, "should_stop", None)):
+    own_rule = getattr(oracle, "stopping_rule", None)
+    if rule is None:
+        return own_rule
+    if own_rule is not None:
+        raise ValueError(
+            f"{type(oracle).__name__} has a stopping rule already, "
+            f"{type(own_rule).__name__}. Expected no `stopping_rule=`, or "
+            "another oracle, such as the one of `keras_nas.RandomSearch`. "
+            f"Received: stopping_rule={rule!r}"
+        )
+    is_rule = callable(getattr(rule, "should_stop", None))
+    if isinstance(rule, type) or not is_rule:
         raise ValueError(
             "Invalid value received for argument `stopping_rule`. Expected a "
             "rule such as `keras_nas.stopping.SuccessiveHalving()`. Received: "
@@ -119,6 +160,12 @@ def check_workers(workers, executor):
     """
     if workers is None and executor is None:
         return 0
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(
+            "Invalid value received for argument `executor`. Expected a "
+            "`concurrent.futures.Executor`, such as "
+            f"`dask_client.get_executor()`. Received: executor={executor!r}"
+        )
     if workers is None:
         workers = getattr(executor, "_max_workers", None)
         if workers is None:

@@ -1,6 +1,7 @@
 """The learning curves of a search, in a file for each trial."""
 
 import os
+import warnings
 
 import tensorflow as tf
 
@@ -90,6 +91,14 @@ class LearningCurves:
         path = os.path.join(self.project_dir, name, EPOCHS_FILE)
         if not storage.exists(path):
             return None
-        with storage.explained(path, "the logs of a trial's epochs"):
-            content = storage.read_json(path)
-            return content["number"], self.losses(content["epochs"])
+        try:
+            with storage.explained(path, "the logs of a trial's epochs"):
+                content = storage.read_json(path)
+                return content["number"], self.losses(content["epochs"])
+        except RuntimeError as error:
+            # A rule can do without the curve of one trial.
+            warnings.warn(
+                f"The learning curve of {name} is left out: {error}",
+                stacklevel=2,
+            )
+            return None

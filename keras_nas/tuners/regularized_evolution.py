@@ -8,7 +8,7 @@ from keras_nas.tuners.tuner import Tuner
 class RegularizedEvolution(Tuner):
     """Evolves architectures: the young replace the old.
 
-    A robust default for searches of 30 trials and more. See
+    A robust default for searches of 15 trials and more. See
     `keras_nas.oracles.RegularizedEvolutionOracle` for the algorithm.
 
     Args:
@@ -16,10 +16,12 @@ class RegularizedEvolution(Tuner):
             `keras.Model`, or a `keras_tuner.HyperModel`.
         objective: String, `keras_tuner.Objective`, or a list of them.
         max_trials: Integer, the number of trials. Defaults to 100.
-        population_size: Optional integer, how many recent trials can become
-            parents. A third of `max_trials` by default, at most 20.
+        population_size: Integer, how many recent trials can become parents.
+            Defaults to 15.
         tournament_size: Optional integer, how many of them compete for being
-            the parent. Half of the population by default.
+            the parent. Four fifths of the population by default.
+        num_initial_points: Optional integer, how many random architectures
+            come first. Half of the population by default.
         crossover_probability: Float in [0, 1], how often two parents are
             recombined before the mutation.
         seed: Optional non-negative integer; the same seed gives the same
@@ -43,8 +45,8 @@ class RegularizedEvolution(Tuner):
     ...     return model
     >>> tuner = RegularizedEvolution(
     ...     build, "val_loss", max_trials=30, directory=tempfile.mkdtemp())
-    >>> tuner.oracle.population_size
-    10
+    >>> tuner.oracle.num_initial_points
+    7
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class RegularizedEvolution(Tuner):
         hypermodel=None,
         objective=None,
         max_trials=100,
-        population_size=None,
+        population_size=15,
         tournament_size=None,
+        num_initial_points=None,
         crossover_probability=0.0,
         seed=None,
         **kwargs,
@@ -63,6 +66,7 @@ class RegularizedEvolution(Tuner):
             max_trials=max_trials,
             population_size=population_size,
             tournament_size=tournament_size,
+            num_initial_points=num_initial_points,
             crossover_probability=crossover_probability,
             seed=seed,
             **oracle_arguments(kwargs),

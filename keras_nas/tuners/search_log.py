@@ -141,6 +141,10 @@ class SearchLog:
         stopped = sum(is_stopped(trial) for trial in trials)
         if stopped:
             print(f"{stopped} stopped early.")
+        infeasible = len(getattr(self.oracle, "infeasible", ()))
+        if infeasible:
+            candidates = counted(infeasible, "candidate")
+            print(f"{candidates} violated the constraints.")
         failed = [t for t in trials if t.status == TrialStatus.FAILED]
         if failed:
             share = len(failed) / len(self.oracle.end_order)

@@ -16,6 +16,12 @@ from keras_tuner.errors import (
 )
 
 from keras_nas.evaluators import Candidate
+from keras_nas.tuners.compile_arguments import replace_compile_arguments
+from keras_nas.tuners.distribution_strategy import (
+    adapt_to_strategy,
+    check_strategy,
+)
+from keras_nas.tuners.replica_average import ReplicaAverage
 
 
 class TrialRunner:
@@ -65,6 +71,7 @@ class TrialRunner:
         seed=None,
         stopping_rule=None,
     ):
+        check_strategy(distribution_strategy)
         self.hypermodel = hypermodel
         self.evaluator = evaluator
         self.objective = objective
@@ -93,7 +100,10 @@ class TrialRunner:
         with maybe_distribute(self.distribution_strategy):
             model = self.hypermodel.build(hp)
             check_model(model)
-            self._replace_compiled(model)
+            replace_compile_arguments(
+                model, self.optimizer, self.loss, self.metrics
+            )
+            adapt_to_strategy(model)
         return model
 
     def candidate(
@@ -140,13 +150,15 @@ class TrialRunner:
             return model
 
         def fit(model, callbacks, **changes):
-            return self.hypermodel.fit(
-                hp,
-                model,
-                *fit_args,
-                callbacks=callbacks,
-                **(fit_kwargs | changes),
-            )
+            # A `fit` of the user's may compile, or train without Keras.
+            with maybe_distribute(self.distribution_strategy):
+                return self.hypermodel.fit(
+                    hp,
+                    model,
+                    *fit_args,
+                    callbacks=callbacks,
+                    **(fit_kwargs | changes),
+                )
 
         def report(epochs):
             if self.stopping_rule is None:
@@ -161,6 +173,11 @@ class TrialRunner:
             _separate_tensorboards(copies, hp, f"{number:04d}", execution)
             if self.trial_timeout:
                 copies.append(_Timeout(self.trial_timeout, started_s))
+            if self.max_model_size:
+                copies.append(_SizeLimit(self._check_size))
+            if self.distribution_strategy is not None:
+                # First, so that those of the user see one model too.
+                copies.insert(0, ReplicaAverage())
             return [*copies, *callbacks]
 
         return Candidate(
@@ -172,27 +189,6 @@ class TrialRunner:
             callbacks=all_callbacks,
             report=report,
             can_resume=not overrides_fit(self.hypermodel),
-        )
-
-    def _replace_compiled(self, model):
-        if not (self.optimizer or self.loss or self.metrics):
-            return
-        is_compiled = getattr(model, "compiled", False)
-        if not is_compiled and not (self.optimizer and self.loss):
-            return  # The tuner says what is missing.
-        optimizer, loss, metrics = self.optimizer, self.loss, self.metrics
-        if isinstance(optimizer, keras.optimizers.Optimizer):
-            # One optimizer belongs to one model.
-            config = keras.optimizers.serialize(optimizer)
-            optimizer = keras.optimizers.deserialize(config)
-        if is_compiled and metrics is None:
-            metrics = keras.saving.deserialize_keras_object(
-                model.get_compile_config().get("metrics")
-            )
-        model.compile(
-            optimizer=optimizer or model.optimizer,
-            loss=loss or model.loss,
-            metrics=metrics,
         )
 
     def _check_size(self, model):
@@ -244,6 +240,24 @@ def timeout_message(timeout_s):
     return f"The trial took longer than `trial_timeout={timeout_s}` seconds."
 
 
+class TrialTimeoutError(FailedTrialError):
+    """The trial took longer than `trial_timeout`."""
+
+
+class _SizeLimit(keras.callbacks.Callback):
+    """Checks models that get their weights only when they meet the data."""
+
+    def __init__(self, check):
+        super().__init__()
+        self._check = check
+
+    def on_train_begin(self, logs=None):
+        self._check(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(self.model)
+
+
 class _Timeout(keras.callbacks.Callback):
     """Ends a training that takes too long."""
 
@@ -254,7 +268,7 @@ class _Timeout(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if time.monotonic() - self._started_s > self._timeout_s:
-            raise FailedTrialError(timeout_message(self._timeout_s))
+            raise TrialTimeoutError(timeout_message(self._timeout_s))
 
 
 def _copied(callbacks):

@@ -30,15 +30,21 @@ from keras_nas.evaluators.best_weights import (
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
+from keras_nas.oracles.repair import repair
 from keras_nas.tuners.arguments import (
+    check_callbacks,
     check_constraints,
     check_positive,
     check_stopping_rule,
     check_verbose,
     check_workers,
 )
+from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
-from keras_nas.tuners.fingerprint import write_fingerprint
+from keras_nas.tuners.fingerprint import (
+    check_fingerprint,
+    write_fingerprint,
+)
 from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
@@ -175,17 +181,19 @@ class Tuner(keras_tuner.Tuner):
             )
         for name, value in (
             ("max_time", max_time),
-            ("patience", patience),
-            ("keep_weights", keep_weights),
             ("trial_timeout", trial_timeout),
         ):
             check_positive(name, value)
+        for name, value in (
+            ("patience", patience),
+            ("keep_weights", keep_weights),
+        ):
+            check_positive(name, value, is_whole=True)
         self.constraints = check_constraints(constraints, oracle)
+        repair(oracle)
         if self.constraints:
             oracle.screen = self._screen
-        stopping_rule = check_stopping_rule(
-            stopping_rule or getattr(oracle, "stopping_rule", None)
-        )
+        stopping_rule = check_stopping_rule(stopping_rule, oracle)
         self.keep_weights = keep_weights
         self.max_time = max_time
         self.patience = patience
@@ -252,6 +260,9 @@ class Tuner(keras_tuner.Tuner):
             overwrite=False,
             executions_per_trial=executions_per_trial,
         )
+        # In a worker of KerasTuner's chief, `self.oracle` stands for the
+        # chief's while it searches.
+        self._own_oracle, self._asked_oracle = oracle, self.oracle
         self._show(verbose=0)
         self._learning_curves = LearningCurves(
             self.project_dir, oracle.objective
@@ -298,9 +309,7 @@ class Tuner(keras_tuner.Tuner):
         is_told = verbose != "auto"
         verbose = check_verbose(verbose)
         if "KERASTUNER_ORACLE_IP" in os.environ:
-            # KerasTuner's own chief and workers: its loop speaks to them.
-            self._empty_if_told()
-            super().search(*fit_args, verbose=verbose, **fit_kwargs)
+            self._search_with_chief(fit_args, fit_kwargs | {"verbose": verbose})
             return
         if not self._overrides_fit() or (is_told and self._takes_verbose()):
             # Several lines an epoch would drown the lines of the trials.
@@ -308,12 +317,15 @@ class Tuner(keras_tuner.Tuner):
         places = self._places(workers, executor)
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
+        check_callbacks(fit_kwargs.get("callbacks"))
         if self.remaining_trials != 0:
             self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
             self._empty_if_told()
+            self._catch_up()
             remove_leftovers(self.project_dir)
             self._show(verbose)
+            self._told_reason = None
             self.oracle.verbose = 0  # KerasTuner's would print as well.
             self._search_started_s = time.monotonic()
             write_fingerprint(self.project_dir, self.oracle, self._first_space)
@@ -454,6 +466,47 @@ class Tuner(keras_tuner.Tuner):
         name = self._requested_tuner_id or self.tuner_id
         return os.path.join(self.project_dir, f"{name}.json")
 
+    # KerasTuner's own chief and workers: its loop speaks to them.
+
+    def _search_with_chief(self, fit_args, fit_kwargs):
+        if self._is_worker():
+            self.oracle = self._asked_oracle
+            super().search(*fit_args, **fit_kwargs)
+            if has_state(self.project_dir):
+                # The chief may be gone: KerasTuner waits an hour for it.
+                self.oracle = self._own_oracle
+                self.oracle.reload()
+                self._show(verbose=0)
+            return
+        self._empty_if_told()
+        write_fingerprint(self.project_dir, self.oracle, self._first_space)
+        self.oracle.verbose = fit_kwargs["verbose"]
+        self.oracle = chief = Chief(self._own_oracle, self.get_trial_dir)
+        try:
+            super().search(*fit_args, **fit_kwargs)
+        finally:
+            self.oracle = self._own_oracle
+        if chief.error is not None:
+            raise chief.error
+
+    def _run_and_update_trial(self, trial, *fit_args, **fit_kwargs):
+        # KerasTuner's own takes no dict of several objectives.
+        self._evaluate(trial, fit_args, fit_kwargs)
+
+    def _try_run_and_update_trial(self, trial, *fit_args, **fit_kwargs):
+        folder = self.get_trial_dir(trial.trial_id)
+        try:
+            super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        except FatalError:
+            tell_chief(folder, traceback.format_exc(), is_fatal=True)
+            trial.status = trial_module.TrialStatus.FAILED
+            self.on_trial_end(trial)
+            self.oracle.create_trial(self.tuner_id)  # So that the chief ends.
+            raise
+        storage.remove(os.path.join(folder, STATE_FILE))  # See `_end`.
+        if trial.message:
+            tell_chief(folder, trial.message)
+
     # Before a search.
 
     def _explore(self, hypermodel, oracle):
@@ -518,11 +571,29 @@ class Tuner(keras_tuner.Tuner):
             empty_project(self.project_dir)
             self._is_to_be_emptied = False
 
+    def _catch_up(self):
+        # Only now does nobody else write: what was read by the constructor
+        # may be old.
+        if has_state(self.project_dir):
+            check_fingerprint(self.project_dir, self.oracle, self._first_space)
+            if self.oracle.catch_up():
+                self.reload()
+
     def _places(self, workers, executor):
         """How many trials run side by side; 0 for in this process."""
         places = check_workers(workers, executor)
         if not places:
             return 0
+        if self.distribution_strategy is not None:
+            raise ValueError(
+                "`workers` and `executor` run trials in other processes, "
+                "and a `distribution_strategy` belongs to the process that "
+                "made it. Expected one of the two: a strategy without "
+                "workers, and each trial has all devices; or workers "
+                "without a strategy, and each has a GPU of its own. "
+                f"Received: workers={places}, distribution_strategy="
+                f"{type(self.distribution_strategy).__name__}"
+            )
         overridden = [
             name
             for name in ("run_trial", *_HOOKS)
@@ -561,6 +632,14 @@ class Tuner(keras_tuner.Tuner):
             raise
         except Exception:
             return 0.0, ""  # The trial will show it, and be recorded.
+        if not model.built:
+            raise FatalValueError(
+                "`constraints` are checked before a model meets any data, and "
+                f"the one that `build(hp)` returned for {values} does not know "
+                "its input shape yet. Expected a model that is built: begin "
+                "it with `keras.Input(shape)`, or call "
+                "`model.build(input_shape)` before returning it."
+            )
         total, reasons = 0.0, []
         for constraint in self.constraints:
             value = constraint.measure(model)

@@ -1,6 +1,8 @@
 """What every oracle has to keep: who takes part, and the means to check it.
 
-A new oracle joins `oracle_contract_test.py` with one line in `ORACLES`.
+A new oracle joins `oracle_contract_test.py` with one line in `ORACLES`, and
+one for several objectives `multi_objective_contract_test.py` with one in
+`MULTI_OBJECTIVE`.
 """
 
 import dataclasses
@@ -15,6 +17,12 @@ from keras_nas import architectures, oracles
 MAX_PROPOSALS = 2000
 
 OBJECTIVE = keras_tuner.Objective("loss", "min")
+
+# Of `toy_metrics`.
+OBJECTIVES = [
+    keras_tuner.Objective("right", "max"),
+    keras_tuner.Objective("cost", "min"),
+]
 
 
 @dataclasses.dataclass(eq=False)
@@ -75,14 +83,25 @@ ORACLES = [
     Participant(
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
-    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.PredictorGuidedOracle, early={"num_initial_points": 4}),
     Participant(
         oracles.PredictorGuidedOracle,
         {"columns": count_columns},
         early={"num_initial_points": 4},
     ),
+    Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
+]
+
+MULTI_OBJECTIVE = [
     Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
+    Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
+    Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
+    Participant(
+        oracles.MonteCarloTreeSearchOracle, early={"initial_trials": 3}
+    ),
+    Participant(oracles.ReinforcementLearningOracle),
+    Participant(oracles.ReinforcementLearningOracle, {"algorithm": "ppo"}),
 ]
 
 
@@ -134,6 +153,19 @@ def toy_loss(values):
     )
 
 
+def toy_metrics(values):
+    """What is right, as in `toy_loss`, and what that costs.
+
+    A "b" costs 1, a "c" 2 and a "d" 3. The front begins with the three "a"s
+    that cost nothing, (3, 0), and ends with all that is right, (10, 13): in
+    between, three "b"s cost 1 each, two "c"s 2 each and two "d"s 3 each.
+    """
+    return {
+        "right": 10 - toy_loss(values),
+        "cost": float(sum(map("abcd".index, values.values()))),
+    }
+
+
 def any_loss(values):
     """A loss without meaning that depends on nothing but the values."""
     text = json.dumps(values, sort_keys=True)
@@ -145,6 +177,13 @@ def finish(oracle, trial, loss=None, status="COMPLETED", message=None):
     if loss is not None:
         oracle.update_trial(trial.trial_id, {oracle.objective.name: loss})
     trial.status, trial.message = status, message
+    oracle.end_trial(trial)
+
+
+def finish_with(oracle, trial, metrics):
+    """Ends a trial that has completed, with several metrics."""
+    oracle.update_trial(trial.trial_id, metrics)
+    trial.status = "COMPLETED"
     oracle.end_trial(trial)
 
 

@@ -371,12 +371,19 @@ def test_a_trial_keeps_its_values_through_kerastuners_protocol(capsys):
 
 KILLED_SEARCH = """
 import os, pathlib, random, signal, sys, time
+from keras_nas import oracles
 from keras_nas_tests.oracles.oracle_contract import (
-    ORACLES, Project, any_loss, finish, rich_space
+    OBJECTIVE, Project, any_loss, finish, rich_space
 )
 
 directory = pathlib.Path(sys.argv[1])
-create = lambda: ORACLES[1](rich_space(), max_trials=60)
+create = lambda: oracles.RegularizedEvolutionOracle(
+    OBJECTIVE,
+    max_trials=60,
+    population_size=4,
+    hyperparameters=rich_space(),
+    seed=0,
+)
 log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 def work():

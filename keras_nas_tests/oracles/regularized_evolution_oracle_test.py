@@ -1,4 +1,5 @@
 import keras_tuner
+import numpy as np
 import pytest
 
 from keras_nas import oracles
@@ -19,7 +20,12 @@ def wide_space(genes=20):
 
 
 def evolution(population_size, tournament_size, **arguments):
-    defaults = {"max_trials": 40, "hyperparameters": wide_space(), "seed": 0}
+    defaults = {
+        "max_trials": 40,
+        "hyperparameters": wide_space(),
+        "seed": 0,
+        "num_initial_points": population_size,
+    }
     return oracles.RegularizedEvolutionOracle(
         OBJECTIVE,
         population_size=population_size,
@@ -83,6 +89,7 @@ def test_the_best_is_the_highest_score_if_the_objective_is_maximised():
         keras_tuner.Objective("score", "max"),
         population_size=5,
         tournament_size=5,
+        num_initial_points=5,
         hyperparameters=wide_space(),
         seed=0,
         max_trials=40,
@@ -204,26 +211,79 @@ def test_an_exhausted_neighbourhood_is_left():
 
 
 @pytest.mark.parametrize(
-    "max_trials, population_size, tournament_size",
-    [
-        (1, 2, 2),
-        (9, 3, 2),
-        (30, 10, 5),
-        (48, 16, 8),
-        (60, 20, 10),
-        (1000, 20, 10),
-        (None, 20, 10),
-    ],
+    "population_size, tournament_size, num_initial_points",
+    [(2, 2, 2), (5, 4, 2), (15, 12, 7), (20, 16, 10)],
 )
-def test_the_default_sizes_follow_the_budget(
-    max_trials, population_size, tournament_size
+def test_the_default_sizes_follow_that_of_the_population(
+    population_size, tournament_size, num_initial_points
 ):
     oracle = oracles.RegularizedEvolutionOracle(
-        OBJECTIVE, max_trials=max_trials
+        OBJECTIVE, population_size=population_size
     )
-    assert oracle.population_size == population_size
     assert oracle.tournament_size == tournament_size
+    assert oracle.num_initial_points == num_initial_points
+
+
+def test_the_default_population_is_small():
+    oracle = oracles.RegularizedEvolutionOracle(OBJECTIVE)
+    assert oracle.population_size == 15
     assert oracle.crossover_probability == 0
+
+
+def test_the_random_start_can_be_shorter_than_the_population():
+    proposals = run(evolution(8, 8, num_initial_points=3), [3, 1, 2, 5, 4])
+    assert distance(proposals[2], proposals[1]) > 5
+    assert distance(proposals[3], proposals[1]) == 1
+    assert distance(proposals[4], proposals[1]) == 1
+
+
+def test_it_breeds_its_way_to_the_feasible_region():
+    def screen(values):
+        missing = 8 - list(values.values()).count("a")
+        return max(0.0, missing / 8), f"{missing} are missing"
+
+    rejected = []
+    for seed in range(5):
+        oracle = oracles.RegularizedEvolutionOracle(
+            OBJECTIVE,
+            hyperparameters=wide_space(),
+            seed=seed,
+            max_rejections=5000,
+        )
+        oracle.screen = screen
+        run(oracle, [1])
+        rejected.append(len(oracle.infeasible))
+    # At least 8 of 20 genes are an "a": by the binomial distribution, one
+    # random draw in 2,400 is feasible.
+    assert np.mean(rejected) < 240
+
+
+def test_infeasible_ones_lose_against_any_that_has_completed():
+    near, far = ({f"g{i}": letter for i in range(20)} for letter in "ab")
+    oracle = evolution(5, 5, num_initial_points=2)
+    infeasible = [
+        {"values": far, "violation": 2.0, "reason": ""},
+        {"values": near, "violation": 1.0, "reason": ""},
+    ]
+    oracle.infeasible = infeasible
+    first, second = run(oracle, [1e9, 3])
+    assert distance(first, near) == 1
+    assert distance(second, first) == 1
+
+
+def test_a_mutated_number_takes_small_steps_and_large_ones():
+    space = keras_tuner.HyperParameters()
+    space.Float("x", 0.0, 1.0)
+    steps = []
+    for seed in range(200):
+        oracle = evolution(2, 2, hyperparameters=space, seed=seed)
+        # The middle, and something worse.
+        oracle.enqueue([{"x": 0.5}, {"x": 0.0}])
+        *_, child = run(oracle, [0, 1, 2])
+        steps.append(abs(child["x"] - 0.5))
+    # Half of them are uniform, of which 0.4 are within 0.2; the others are
+    # normal with a deviation of 0.1, of which 0.95 are within 0.2.
+    assert np.mean(np.array(steps) < 0.2) == pytest.approx(0.68, abs=0.1)
 
 
 def test_100_trials_are_the_default():
@@ -238,6 +298,7 @@ def test_100_trials_are_the_default():
         ("population_size", "5", "an integer of at least 2"),
         ("tournament_size", 0, "an integer of at least 1"),
         ("tournament_size", 1.5, "an integer of at least 1"),
+        ("num_initial_points", 0, "an integer of at least 1"),
         ("tournament_size", 21, "an integer from 1 to `population_size`"),
         ("crossover_probability", -0.1, "a float from 0 to 1"),
         ("crossover_probability", 1.1, "a float from 0 to 1"),

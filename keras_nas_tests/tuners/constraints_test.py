@@ -1,5 +1,6 @@
 """Candidates that are too expensive are never trained."""
 
+import keras
 import pytest
 
 import keras_nas as nas
@@ -35,6 +36,24 @@ def test_only_feasible_candidates_become_trials(tmp_path, capsys, tuner):
     out = capsys.readouterr().out
     assert "3 candidates violated the constraints and cost no trial" in out
     assert "The space is exhausted" in out
+
+
+def test_a_model_without_a_shape_cannot_be_measured(tmp_path):
+    def build_shapeless(hp):
+        units = hp.Choice("units", [1, 2])
+        model = keras.Sequential([keras.layers.Dense(units)])
+        model.compile("sgd", "mse")
+        return model
+
+    tuner = nas.RandomSearch(
+        build_shapeless,
+        "val_loss",
+        evaluator=ScoredByUnits(),
+        constraints=[nas.costs.Parameters(10)],
+        directory=tmp_path,
+    )
+    with pytest.raises(ValueError, match="`constraints`.*`keras.Input"):
+        tuner.search(verbose=0)
 
 
 def test_the_oracle_learns_how_far_a_candidate_was(tmp_path):

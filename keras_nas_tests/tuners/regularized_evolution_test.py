@@ -67,6 +67,6 @@ def test_evolution_closes_in_on_the_best_architectures(tmp_path):
     tuner.search(verbose=0)
     scores = [tuner.oracle.trials[i].score for i in tuner.oracle.start_order]
     assert len(scores) == 60
-    # 8 on average in a random architecture, 16 at best.
-    assert sum(scores[-12:]) / 12 > sum(scores[:12]) / 12 + 3
+    # 8 on average in a random architecture, as the first 6 are; 16 at best.
+    assert sum(scores[-12:]) / 12 > sum(scores[:6]) / 6 + 3
     assert max(scores) >= 14

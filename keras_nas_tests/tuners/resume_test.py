@@ -369,3 +369,20 @@ def test_training_gives_the_same_scores_after_a_resume(tmp_path, monkeypatch):
     (a,), (b,) = whole.get_best_models(), halved.get_best_models()
     for first, second in zip(a.get_weights(), b.get_weights(), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_a_tuner_that_was_made_before_another_one_searched_catches_up(
+    tmp_path,
+):
+    scored = []
+
+    def run_and_note(trial):
+        scored.append(trial.trial_id)
+        return run(trial)
+
+    late = make(nas.RandomSearch, tmp_path, run_and_note, max_trials=6)
+    first = make(nas.RandomSearch, tmp_path, run_and_note, max_trials=4)
+    first.search(verbose=0)
+    late.search(verbose=0)
+    assert scored == [f"{number:04d}" for number in range(6)]
+    assert trials_of(late)[:4] == trials_of(first)

@@ -166,12 +166,11 @@ def test_a_resumed_search_stops_the_same_trials(
 @pytest.mark.parametrize("participant", ORACLES, ids=str)
 def test_every_oracle_can_have_a_rule(tmp_path, participant):
     objective = keras_tuner.Objective("val_loss", "min")
-    tuner = nas.Tuner(
-        participant(objective=objective, max_trials=8),
-        build,
-        stopping_rule=nas.stopping.MedianStoppingRule(min_trials=2),
-        directory=tmp_path,
-    )
+    oracle = participant(objective=objective, max_trials=8)
+    rule = nas.stopping.MedianStoppingRule(min_trials=2)
+    if oracle.stopping_rule is not None:
+        rule = None  # Of two rules nobody knows which is meant.
+    tuner = nas.Tuner(oracle, build, stopping_rule=rule, directory=tmp_path)
     epochs = epochs_of(search(tuner))
     assert len(epochs) == 8
     assert 1 in epochs.values()
@@ -279,3 +278,32 @@ def test_an_overridden_run_trial_cannot_have_a_rule(tmp_path):
             stopping_rule=nas.stopping.SuccessiveHalving(),
             directory=tmp_path,
         )
+
+
+@pytest.mark.parametrize("content", ["{", "[]", ""])
+def test_a_damaged_learning_curve_is_left_out(tmp_path, content):
+    rule = nas.stopping.MedianStoppingRule(min_trials=1)
+    arguments = {"seed": 0, "stopping_rule": rule, "directory": tmp_path}
+    tuner = search(
+        nas.RandomSearch(build, "val_loss", max_trials=1, **arguments)
+    )
+    path = os.path.join(tuner.get_trial_dir("0000"), "epochs.json")
+    with open(path, "w") as file:
+        file.write(content)
+    tuner = nas.RandomSearch(build, "val_loss", max_trials=2, **arguments)
+    with pytest.warns(UserWarning, match="trial_0000 is left out: .*epochs"):
+        search(tuner)
+    states = [trial.status for trial in tuner.oracle.trials.values()]
+    assert states == ["COMPLETED", "COMPLETED"]
+
+
+def test_a_class_is_no_rule(tmp_path):
+    rule = nas.stopping.MedianStoppingRule
+    with pytest.raises(ValueError, match="Received: stopping_rule=<class"):
+        nas.RandomSearch(build, stopping_rule=rule, directory=tmp_path)
+
+
+def test_an_oracle_with_a_rule_takes_no_other(tmp_path):
+    rule = nas.stopping.MedianStoppingRule()
+    with pytest.raises(ValueError, match="ASHAOracle has a stopping rule"):
+        nas.ASHA(build, "val_loss", stopping_rule=rule, directory=tmp_path)
