@@ -8,8 +8,7 @@ class ParetoPredictorOracle(PredictorGuidedOracle, ParetoBayesianOracle):
     """Looks for the Pareto front with predictors of each objective.
 
     `PredictorGuidedOracle` for several objectives: each is predicted on its
-    own, by neural networks or by a Gaussian process, drawn for each proposal.
-    The next trial is the one by which the hypervolume of the front is
+    own. The next trial is the one by which the hypervolume of the front is
     expected to grow most.
 
     Take it instead of `ParetoBayesianOracle` when something is known of an

@@ -6,21 +6,20 @@ from keras_nas.oracles.bayesian_optimization_oracle import (
     BayesianOptimizationOracle,
 )
 from keras_nas.oracles.column_pool import ColumnPool
-from keras_nas.predictors.mlp_ensemble import MLPEnsemble
+from keras_nas.predictors.predictor_ensemble import PredictorEnsemble
 
-_KINDS = ("gaussian process", "networks")
+# Of more trials, so many are used to fit the Gaussian process.
+_MAX_FITTED = 256
 
 
 class PredictorGuidedOracle(BayesianOptimizationOracle):
-    """Tries what neural networks and a Gaussian process expect most of.
+    """Tries what an ensemble of predictors expects most of.
 
     BANANAS: Bayesian optimization in which an ensemble of neural networks
-    (`keras_nas.predictors.MLPEnsemble`) predicts the score of an
-    architecture from its encoding. Here the ensemble has a Gaussian process
-    too, and each proposal is the largest expected improvement by one of the
-    two kinds, drawn at random: Thompson sampling over models. Networks alone
-    agree on mistakes, and then miss the best operation of an edge for a long
-    time; the Gaussian process alone is slow to generalise.
+    predicts the score of an architecture from its encoding. Here a Gaussian
+    process is part of the ensemble; why, and how they are combined, is said
+    at `keras_nas.predictors.PredictorEnsemble`. The next trial is the one
+    with the largest expected improvement.
 
     Take it instead of `BayesianOptimizationOracle` when something is known
     of an architecture before it is trained: zero-cost proxies, its
@@ -92,27 +91,22 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
                 f"dict of numbers. Received: columns={columns!r}"
             )
         self.columns = columns
-        self._kind = _KINDS[0]
-
-    def _acquisition(self, trials, running, rng):
-        self._kind = _KINDS[rng.integers(len(_KINDS))]
-        try:
-            return super()._acquisition(trials, running, rng)
-        finally:
-            self._kind = _KINDS[0]
 
     def _fitted(self, name, items, scores):
-        if self._kind != "networks":
+        if name == "feasibility":
             return super()._fitted(name, items, scores)
         key = [item.trial_id for item in items], scores.tolist()
-        known, model = self._models.get((name, self._kind), (None, None))
-        if known != key:
-            # Apart from the generator of the proposal: the next one is to
+        if self._models.get(name, (None,))[0] != key:
+            pool = self._pool
+            model = PredictorEnsemble(
+                pool.encoded_groups, pool.encoded_is_range
+            )
+            # Apart from the generator of the proposal: another proposal is to
             # find the same networks after a resume.
             rng = np.random.default_rng([self.seed, len(items)])
-            model = MLPEnsemble().fit(self._encoded(items), scores, rng)
-            self._models[name, self._kind] = key, model
-        return model
+            model.fit(self._encoded(items), scores, rng, max_points=_MAX_FITTED)
+            self._models[name] = key, model
+        return self._models[name][1]
 
     def _prepare(self):
         before = self._pool

@@ -72,22 +72,6 @@ def test_a_resumed_search_trains_the_same_networks(tmp_path):
     assert search(resumed, toy_loss, trials=6) == whole[24:]
 
 
-def test_both_kinds_of_predictors_have_their_say(monkeypatch):
-    fitted = []
-    fit = PredictorGuidedOracle._fitted
-
-    def spy(self, *args):
-        model = fit(self, *args)
-        fitted.append(type(model).__name__)
-        return model
-
-    monkeypatch.setattr(PredictorGuidedOracle, "_fitted", spy)
-    search(create(), toy_loss, trials=50)
-    assert len(fitted) == 40
-    for kind in ("GaussianProcess", "MLPEnsemble"):
-        assert 10 <= fitted.count(kind) <= 30
-
-
 def test_it_recommends_by_the_models_and_not_by_luck():
     rng = np.random.default_rng(0)
     regrets = {"luckiest": [], "recommended": []}
