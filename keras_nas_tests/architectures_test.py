@@ -1220,3 +1220,50 @@ def test_completing_draws_what_is_missing_and_nothing_else():
         for seed in range(20)
     }
     assert len(drawn) > 10
+
+
+def test_a_replaced_number_keeps_what_depends_on_it():
+    space = keras_tuner.HyperParameters()
+    space.Int("depth", 1, 3)
+    for block in (1, 2, 3):
+        with space.conditional_scope("depth", list(range(block, 4))):
+            space.Int(f"width{block}", 1, 1000)
+    before = {"depth": 2, "width1": 7, "width2": 8}
+    after = architectures.replace(before, "depth", 3, space, rng_of(0))
+    assert after.pop("width3") in range(1, 1001)
+    assert after == {"depth": 3, "width1": 7, "width2": 8}
+    after = architectures.replace(before, "depth", 1, space, rng_of(0))
+    assert after == {"depth": 1, "width1": 7}
+
+
+def test_a_replaced_category_draws_anew_what_depends_on_it():
+    space = keras_tuner.HyperParameters()
+    space.Choice("op", ["conv", "dense"])
+    space.Int("same", 1, 9)
+    with space.conditional_scope("op", ["conv"]):
+        space.Choice("size", list(range(100)))
+    with space.conditional_scope("op", ["dense"]):
+        space.Choice("size", list(range(100, 200)))
+    before = {"op": "conv", "same": 5, "size": 42}
+    after = architectures.replace(before, "op", "dense", space, rng_of(0))
+    assert (after["op"], after["same"]) == ("dense", 5)
+    assert after["size"] >= 100
+
+
+def test_what_a_single_hyperparameter_can_be():
+    space = nested_space()
+    by_name = {hp.name: hp for hp in space.space}
+    assert list(architectures.finite_values(by_name["op"])) == [
+        "conv",
+        "pool",
+        "skip",
+    ]
+    assert not architectures.is_ordered(by_name["op"])
+    assert architectures.is_active(by_name["bn"], {"op": "conv"})
+    assert not architectures.is_active(by_name["bn"], {"op": "pool"})
+    rates = keras_tuner.HyperParameters()
+    rates.Float("rate", 1e-4, 1.0, sampling="log")
+    (rate,) = rates.space
+    assert architectures.finite_values(rate) is None
+    assert architectures.is_ordered(rate)
+    assert architectures.position(rate, 1e-3) == pytest.approx(0.25)

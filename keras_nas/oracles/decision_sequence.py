@@ -60,7 +60,10 @@ class DecisionSequence:
             for members, listed in zip(self._members, self._listed, strict=True)
         ]
         self._space_size = len(space.space)
-        self._rows = {}
+        # What was encoded before, by name: the values, and a row below.
+        self._known = {}
+        self._options = np.empty((0, len(self)), dtype=int)
+        self._positions = np.empty((0, len(self)))
 
     def __len__(self):
         return len(self.hyperparameters)
@@ -107,8 +110,8 @@ class DecisionSequence:
         Returns:
             Array of integers, of shape `(architectures, decisions)`.
         """
-        rows = [self._remember(*item)[1] for item in known.items()]
-        return np.array(rows, dtype=int).reshape(len(rows), len(self))
+        rows = self._rows_of(known)
+        return self._options[rows]
 
     def positions(self, known):
         """Returns a number a decision, equal exactly for equal values.
@@ -120,24 +123,34 @@ class DecisionSequence:
             `float64` array of shape `(architectures, decisions)`, -1 where a
             decision was not asked.
         """
-        rows = [self._remember(*item)[2] for item in known.items()]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self))
+        rows = self._rows_of(known)
+        return self._positions[rows]
 
-    def _remember(self, name, values):
-        known = self._rows.get(name)
-        # A build may have added values, then they are another dict.
-        if known is None or known[0] is not values:
-            row = self.encode(values)
-            positions = [
-                option
-                if option < 0 or self._values[index]
-                else architectures.position(hp, values[hp.name])
-                for index, (hp, option) in enumerate(
-                    zip(self.hyperparameters, row, strict=True)
+    def _rows_of(self, known):
+        rows = []
+        for name, values in known.items():
+            encoded, row = self._known.get(name, (None, None))
+            # A build may have added values, then they are another dict.
+            if encoded is not values:
+                row = len(self._known) if row is None else row
+                self._write(row, values)
+                self._known[name] = values, row
+            rows.append(row)
+        return np.array(rows, dtype=int)
+
+    def _write(self, row, values):
+        if row >= len(self._options):
+            larger = (2 * row + 16, len(self))
+            self._options = np.resize(self._options, larger)
+            self._positions = np.resize(self._positions, larger)
+        options = self.encode(values)
+        self._options[row] = self._positions[row] = options
+        for index, option in enumerate(options):
+            if option >= 0 and self._values[index] is None:
+                hp = self.hyperparameters[index]
+                self._positions[row, index] = architectures.position(
+                    hp, values[hp.name]
                 )
-            ]
-            known = self._rows[name] = values, row, positions
-        return known
 
     def draw(self, index, option, rng):
         """Draws a value of an option.

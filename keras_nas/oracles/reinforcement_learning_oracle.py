@@ -19,7 +19,10 @@ _BASELINE_RATE = 0.1
 # Rewards are from -1 to 1, and this of what has none.
 _WORST_REWARD = -1.0
 
-_LEARNING_RATES = {"reinforce": 0.3, "ppo": 1.0}
+# The steps of PPO are clipped, so they may be longer; its entropy bonus is not,
+# and would win against all else.
+_LEARNING_RATES = {"reinforce": 0.3, "ppo": 0.5}
+_ENTROPY_BONUSES = {"reinforce": 0.1, "ppo": 0.02}
 
 # PPO: sequences an update, steps on them, how far probabilities may move.
 _PPO_BATCH = 5
@@ -57,10 +60,10 @@ class ReinforcementLearningOracle(Oracle):
         algorithm: String, how the controller is updated: `"reinforce"`, after
             every trial, or `"ppo"`, proximal policy optimisation, with
             several steps after every 5 trials.
-        learning_rate: Float; 0.3 for REINFORCE and 1.0 for PPO by default,
-            whose steps are clipped.
-        entropy_bonus: Float, the weight of the policy's entropy, which keeps
-            it from making up its mind too soon.
+        learning_rate: Optional float. Defaults to 0.3, with PPO to 0.5.
+        entropy_bonus: Optional float, the weight of the policy's entropy,
+            which keeps it from making up its mind too soon. Defaults to 0.1,
+            with PPO to 0.02.
         units: Integer, the size of the controller's state.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`,
             `max_trials` (here 200 by default), `seed` and so on.
@@ -97,7 +100,7 @@ class ReinforcementLearningOracle(Oracle):
         max_trials=200,
         algorithm="reinforce",
         learning_rate=None,
-        entropy_bonus=0.1,
+        entropy_bonus=None,
         units=16,
         **kwargs,
     ):
@@ -109,6 +112,8 @@ class ReinforcementLearningOracle(Oracle):
             )
         if learning_rate is None:
             learning_rate = _LEARNING_RATES[algorithm]
+        if entropy_bonus is None:
+            entropy_bonus = _ENTROPY_BONUSES[algorithm]
         for name, value, is_valid in (
             ("learning_rate", learning_rate, lambda: learning_rate > 0),
             ("entropy_bonus", entropy_bonus, lambda: entropy_bonus >= 0),

@@ -18,8 +18,8 @@ class ReinforcementLearning(Tuner):
         max_trials: Integer, the number of trials. Defaults to 200.
         algorithm: String, `"reinforce"` or `"ppo"`.
         learning_rate: Optional float, of the controller.
-        entropy_bonus: Float, what keeps the controller from making up its
-            mind too soon.
+        entropy_bonus: Optional float, what keeps the controller from making
+            up its mind too soon.
         units: Integer, the size of the controller's state.
         seed: Optional non-negative integer; the same seed gives the same
             search.
@@ -53,7 +53,7 @@ class ReinforcementLearning(Tuner):
         max_trials=200,
         algorithm="reinforce",
         learning_rate=None,
-        entropy_bonus=0.1,
+        entropy_bonus=None,
         units=16,
         seed=None,
         **kwargs,

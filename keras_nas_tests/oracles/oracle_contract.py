@@ -90,18 +90,18 @@ ORACLES = [
         early={"num_initial_points": 4},
     ),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
-]
-
-MULTI_OBJECTIVE = [
-    Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
-    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
-    Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
     Participant(
         oracles.MonteCarloTreeSearchOracle, early={"initial_trials": 3}
     ),
     Participant(oracles.ReinforcementLearningOracle),
     Participant(oracles.ReinforcementLearningOracle, {"algorithm": "ppo"}),
+]
+
+MULTI_OBJECTIVE = [
+    Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
+    Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
 ]
 
 
