@@ -50,15 +50,15 @@ class Strategy:
             `propose()`, `report(metrics)` and `recommend()`.
         packages: Names of modules that the strategy imports.
         is_ours: Boolean, whether it is part of keras_nas.
-        columns: Name of the columns of the table that it looks at in advance,
-            unless others are asked for; a `*` at its end stands for anything.
+        columns: Names of the columns of the table that it cannot do without,
+            and looks at unless others are asked for; see `tables.matching`.
         min_objectives: Integer, 2 for what makes no sense with one.
     """
 
     start: Callable
     packages: tuple = ()
     is_ours: bool = False
-    columns: str | None = None
+    columns: tuple = ()
     min_objectives: int = 1
 
     def missing_packages(self):
@@ -155,19 +155,25 @@ class OptunaSearch:
         )
 
 
-def ours(oracle_class, columns=None, min_objectives=1, **arguments):
+def ours(
+    oracle_class,
+    takes_columns=False,
+    columns=(),
+    min_objectives=1,
+    **arguments,
+):
     """Describes an oracle of keras_nas.
 
     Args:
         oracle_class: The class.
-        columns: Name of columns of the table, if it has an argument
-            `columns`; see `Strategy`.
+        takes_columns: Boolean, whether it has an argument `columns`.
+        columns: Names of columns, see `Strategy`.
         min_objectives: Integer, see `Strategy`.
         **arguments: Further arguments, where its defaults are not meant.
     """
 
     def start(problem):
-        known = {} if columns is None else {"columns": problem.columns}
+        known = {"columns": problem.columns} if takes_columns else {}
         return OracleSearch(
             oracle_class(
                 objective=problem.objective,
@@ -184,7 +190,7 @@ def ours(oracle_class, columns=None, min_objectives=1, **arguments):
         start,
         is_ours=True,
         min_objectives=min_objectives,
-        columns=columns,
+        columns=tuple(columns),
     )
 
 
@@ -252,9 +258,13 @@ STRATEGIES = {
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
-    "predictor": ours(oracles.PredictorGuidedOracle),
-    "predictor-proxies": ours(oracles.PredictorGuidedOracle, "proxy_*"),
-    "pareto-predictor": ours(oracles.ParetoPredictorOracle, min_objectives=2),
+    "predictor": ours(oracles.PredictorGuidedOracle, takes_columns=True),
+    "predictor-proxies": ours(
+        oracles.PredictorGuidedOracle, takes_columns=True, columns=["proxy_*"]
+    ),
+    "pareto-predictor": ours(
+        oracles.ParetoPredictorOracle, takes_columns=True, min_objectives=2
+    ),
     "nsga2": ours(oracles.NSGA2Oracle),
     "local": ours(oracles.LocalSearchOracle),
     "mcts": ours(oracles.MonteCarloTreeSearchOracle),

@@ -181,6 +181,30 @@ def load(path, columns=("val_accuracy",), table_format=None, noise=False):
     return Table(path.name, operations, metrics, noisy_metrics)
 
 
+def matching(columns, names):
+    """Replaces columns that end in `*` by the names that begin like them.
+
+    Args:
+        columns: Names, some perhaps with a `*` at the end.
+        names: The names that there are.
+
+    Returns:
+        List of names without repetitions.
+
+    Example:
+
+    >>> matching(["params", "proxy_*"], ["cell", "proxy_nwot", "proxy_zen"])
+    ['params', 'proxy_nwot', 'proxy_zen']
+    """
+    found = []
+    for column in columns:
+        if column.endswith("*"):
+            found += [n for n in names if n.startswith(column[:-1])]
+        else:
+            found.append(column)
+    return list(dict.fromkeys(found))
+
+
 def _find(path):
     path = pathlib.Path(path)
     if path.is_file():
@@ -205,7 +229,7 @@ def _read(path):
 def _read_nasbench201(path, text, columns, noise):
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
-    columns = _expanded(columns, header)
+    columns = matching(columns, header)
     wanted = list(columns)
     singles = {}
     if noise:
@@ -250,7 +274,7 @@ def _read_macro(path, text, columns, noise):
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-    columns = _expanded(columns, next(iter(entries.values()), {}))
+    columns = matching(columns, next(iter(entries.values()), {}))
     fields = {
         name: "mean_acc" if name == "val_accuracy" else name for name in columns
     }
@@ -283,16 +307,6 @@ def _read_macro(path, text, columns, noise):
             scores = entry.get("test_acc") or [np.nan]
             single[numbers[key]] = np.resize(scores, seeds)
     return metrics, {"val_accuracy": single} if is_noisy else {}
-
-
-def _expanded(columns, header):
-    names = []
-    for column in columns:
-        if column.endswith("*"):
-            names += [n for n in header if n.startswith(column[:-1])]
-        else:
-            names.append(column)
-    return list(dict.fromkeys(names))
 
 
 def _numbers(operations):

@@ -1,5 +1,7 @@
 """Candidates with more columns than their encoding."""
 
+import math
+
 import numpy as np
 
 from keras_nas.oracles.candidate_pool import CandidatePool
@@ -12,19 +14,27 @@ _REFERENCE_SEED = 0
 # of the other columns.
 _SCALE = 0.25
 
+# Architectures whose columns are remembered: some 30 MB.
+_MAX_REMEMBERED = 50_000
+
 
 class ColumnPool(CandidatePool):
     """Encodes architectures with what else is known of them in advance.
 
     Each number becomes one more column, brought to a common scale by the
-    median and the quartiles of random architectures; tails are compressed
+    median and the quartiles of 100 random architectures; tails are compressed
     logarithmically, and missing numbers are put in the middle. A last column
-    tells the share of numbers that are missing.
+    tells the share of numbers that are missing. Names that none of the 100
+    has are ignored.
 
     Args:
         space: `keras_tuner.HyperParameters`, the search space.
         columns: Function of a dict of hyperparameter values that returns a
             dict of numbers by name, or `None`.
+
+    Raises:
+        RuntimeError: If `columns` raises an error.
+        ValueError: If it returns something else.
 
     Example:
 
@@ -39,12 +49,14 @@ class ColumnPool(CandidatePool):
     def __init__(self, space, columns):
         super().__init__(space)
         self._function = columns
-        self._found = {}
         rng = np.random.default_rng(_REFERENCE_SEED)
         sample = self.sample(_REFERENCE_SIZE, rng)
-        self._ask(sample)
-        found = [self._found[row.tobytes()] for row in sample]
+        found = self._ask(sample)
         self.names = sorted({name for one in found for name in one})
+        self._known = {
+            row.tobytes(): self._ordered(one)
+            for row, one in zip(sample, found, strict=True)
+        }
         numbers = self._numbers(sample)
         self._middles = np.zeros(len(self.names))
         self._widths = np.ones(len(self.names))
@@ -75,10 +87,10 @@ class ColumnPool(CandidatePool):
             `float64` array of shape `(rows, columns)`.
         """
         rows = np.asarray(rows)
-        self._ask(rows)
-        z = (self._numbers(rows) - self._middles) / self._widths
-        missing = ~np.isfinite(z)
-        z = np.where(missing, 0.0, z)
+        numbers = self._numbers(rows)
+        missing = ~np.isfinite(numbers)
+        z = np.where(missing, self._middles, numbers) - self._middles
+        z /= self._widths
         z = np.sign(z) * np.log1p(np.abs(z))
         share = missing.mean(axis=1, keepdims=True) if self.names else 0.0
         share = np.broadcast_to(share, (len(rows), 1))
@@ -86,16 +98,67 @@ class ColumnPool(CandidatePool):
             [super().encode(rows), 0.5 + _SCALE * z, share], axis=1
         )
 
-    def _ask(self, rows):
-        for row in rows:
-            key = row.tobytes()
-            if key not in self._found:
-                self._found[key] = dict(self._function(self.values(row)) or {})
-
     def _numbers(self, rows):
-        numbers = [
-            [self._found[row.tobytes()].get(name) for name in self.names]
-            for row in rows
-        ]
-        # None becomes NaN.
+        """The numbers by name; NaN or infinite where there is none."""
+        keys = [row.tobytes() for row in rows]
+        new = {}
+        for key, row in zip(keys, rows, strict=True):
+            if key not in self._known:
+                new[key] = row
+        for key, found in zip(new, self._ask([*new.values()]), strict=True):
+            self._known[key] = self._ordered(found)
+        numbers = []
+        for key in keys:
+            # To the end: the first ones were not needed for longest.
+            self._known[key] = self._known.pop(key)
+            numbers.append(self._known[key])
+        while len(self._known) > max(_MAX_REMEMBERED, len(rows)):
+            del self._known[next(iter(self._known))]
         return np.array(numbers, "float64").reshape(len(rows), len(self.names))
+
+    def _ordered(self, found):
+        return tuple(found.get(name, math.nan) for name in self.names)
+
+    def _ask(self, rows):
+        """What the function says of architectures, a dict for each."""
+        rows = np.reshape(rows, (-1, self.is_varied.size))
+        return [
+            # Incomplete ones are of another project, or of a time before the
+            # space has grown.
+            self._checked(self.values(row)) if is_complete else {}
+            for row, is_complete in zip(
+                rows, self._are_complete(rows), strict=True
+            )
+        ]
+
+    def _checked(self, values):
+        try:
+            found = self._function(dict(values))
+        except Exception as error:
+            raise RuntimeError(
+                f"`columns` raised an error for {values}. Expected a dict of "
+                "numbers, or `None` where there are none. The error: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if found is None:
+            return {}
+        try:
+            return {
+                name: math.nan if number is None else float(number)
+                for name, number in dict(found).items()
+            }
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "Invalid value received for argument `columns`. Expected a "
+                "function of a dict of hyperparameter values that returns a "
+                "dict of numbers, or `None` where there are none. Received: "
+                f"columns({values}) = {found!r}"
+            ) from error
+
+    def _are_complete(self, rows):
+        is_complete = np.ones(len(rows), bool)
+        for number in self._order:
+            missing = np.isnan(rows[:, number])
+            if missing.any():
+                is_complete &= ~(missing & self._active(number, rows))
+        return is_complete

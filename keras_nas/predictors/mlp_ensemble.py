@@ -82,7 +82,6 @@ class MLPEnsemble:
         Returns:
             The object itself.
         """
-        self._kept = None
         self._layers = self._train(
             np.asarray(x, "float32"), np.asarray(y, "float32"), rng
         )
@@ -121,28 +120,7 @@ class MLPEnsemble:
         Returns:
             Two arrays of shape `(points,)`: means and standard deviations.
         """
-        return self._mixture(self._features(x))
-
-    def predict_roughly(self, x, keep=False):
-        """Predicts the same.
-
-        Args:
-            x: Array of shape `(points, columns)`.
-            keep: Boolean, whether to keep what depends on `x` and the hidden
-                layers, for a call with the same object later.
-
-        Returns:
-            Two arrays of shape `(points,)`: means and standard deviations.
-        """
-        if self._kept is not None and self._kept[0] is x:
-            features = self._kept[1]
-        else:
-            features = self._features(x)
-            if keep:
-                self._kept = x, features
-        return self._mixture(features)
-
-    def _mixture(self, features):
+        features = self._features(x)
         means = np.array(
             [f @ mean for f, mean in zip(features, self._means, strict=True)]
         )

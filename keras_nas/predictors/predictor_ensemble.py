@@ -109,7 +109,7 @@ class PredictorEnsemble:
             Two arrays of shape `(points,)`.
         """
         means, deviations = self.gaussian_process.predict_roughly(x, keep)
-        others = self.networks.predict_roughly(x, keep)
+        others = self.networks.predict(x)
         # The larger the deviation, the more the networks count. So the mean is
         # between that of the Gaussian process and this one.
         weighed = _weighed(means, deviations, *others)
