@@ -11,6 +11,9 @@ from keras_nas.predictors.predictor_ensemble import PredictorEnsemble
 # Of more trials, so many are used to fit the Gaussian process.
 _MAX_FITTED = 256
 
+# A space with fewer architectures is looked through as a whole.
+_MAX_LISTED = 1000
+
 
 class PredictorGuidedOracle(BayesianOptimizationOracle):
     """Tries what an ensemble of predictors expects most of.
@@ -19,7 +22,8 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
     predicts the score of an architecture from its encoding. Here a Gaussian
     process is part of the ensemble; why, and how they are combined, is said
     at `keras_nas.predictors.PredictorEnsemble`. The next trial is the one
-    with the largest expected improvement.
+    with the largest expected improvement. `recommend()` is the trial that the
+    networks alone think best, for they average over noise.
 
     Take it instead of `BayesianOptimizationOracle` when something is known
     of an architecture before it is trained: zero-cost proxies, its
@@ -110,14 +114,23 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
             self._models[name] = key, model
         return self._models[name][1]
 
+    def _without_noise(self, model, x):
+        # The Gaussian process would be less of a help: where it takes the
+        # score of a point for noise, it falls back on the point's neighbours.
+        return model.networks.predict(x)[0]
+
     def _prepare(self):
         before = self._pool
         super()._prepare()
         if self._pool is before:
             return
-        # Candidates find as much as a look at the whole space, in a third of
-        # the time, and without asking for the columns of all.
-        self._listed = self._listed_x = None
+        # Until it is complete, in case that `columns` raises an error.
+        pool, self._pool = self._pool, None
         if self.columns is not None:
-            self._pool = None  # In case that `columns` raises an error.
-            self._pool = ColumnPool(self.hyperparameters, self.columns)
+            pool = ColumnPool(self.hyperparameters, self.columns)
+        # Of a larger space, candidates find as much in a third of the time,
+        # and without asking for the columns of all.
+        is_small = self._listed is not None and len(self._listed) <= _MAX_LISTED
+        self._listed = self._listed if is_small else None
+        self._listed_x = pool.encode(self._listed) if is_small else None
+        self._pool = pool

@@ -53,7 +53,7 @@ class MLPEnsemble:
     >>> model = MLPEnsemble()
     >>> _ = model.fit(x, np.array([-1.0, 0.0, 1.0]), np.random.default_rng(0))
     >>> mean, deviation = model.predict(x)
-    >>> mean.argmax()
+    >>> int(mean.argmax())
     2
     """
 

@@ -41,7 +41,7 @@ class PredictorEnsemble:
     >>> model = PredictorEnsemble(groups=[0, 0, 0])
     >>> _ = model.fit(x, np.array([-1.0, 0.0, 1.0]), np.random.default_rng(0))
     >>> mean, deviation = model.predict(x)
-    >>> mean.argmax()
+    >>> int(mean.argmax())
     2
     """
 
