@@ -103,6 +103,27 @@ def test_imported_trials_may_lack_what_columns_need(tmp_path):
     assert best(search(oracle, toy_loss, trials=10), toy_loss) == 0
 
 
+def test_an_error_in_columns_ends_the_search_and_leaves_no_trace():
+    broken = [True]
+
+    def columns(values):
+        if broken:
+            raise OSError("the disk is gone")
+        return {"proxy": toy_loss(values)}
+
+    oracle = create(columns=columns)
+    with pytest.raises(RuntimeError, match="`columns`.*OSError.*disk is gone"):
+        search(oracle, toy_loss, trials=1)
+    broken.clear()
+    first = search(oracle, toy_loss, trials=11)
+    broken.append(True)
+    with pytest.raises(RuntimeError, match="`columns`"):
+        search(oracle, toy_loss, trials=1)
+    broken.clear()
+    whole = search(create(columns=columns), toy_loss, trials=14)
+    assert first + search(oracle, toy_loss, trials=3) == whole
+
+
 def test_columns_of_a_space_that_grows():
     space = keras_tuner.HyperParameters()
     space.Choice("op0", ["a", "b"])
