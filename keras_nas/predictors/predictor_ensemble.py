@@ -16,10 +16,9 @@ class PredictorEnsemble:
     the Gaussian process counts, elsewhere the networks. The deviation is
     that of the Gaussian process.
 
-    On NAS-Bench-201 it is after 30 evaluations where the Gaussian process
-    alone is after 40. Networks alone stayed for long with an architecture
-    whose neighbours they had wrongly dismissed, be it with expected
-    improvement or Thompson sampling.
+    In searches on NAS-Bench-201, networks alone stayed for long with an
+    architecture whose neighbours they had wrongly dismissed, be it with
+    expected improvement or Thompson sampling.
 
     The scores should have about mean 0 and variance 1, see
     `gaussian_process.normal_quantiles`.

@@ -88,6 +88,8 @@ ORACLES = [
         oracles.PredictorGuidedOracle,
         {"columns": count_columns},
         early={"num_initial_points": 4},
+        # As the one above, for these columns are of no help.
+        beats_random=False,
     ),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
