@@ -8,8 +8,8 @@ class ParetoPredictorOracle(PredictorGuidedOracle, ParetoBayesianOracle):
     """Looks for the Pareto front with predictors of each objective.
 
     `PredictorGuidedOracle` for several objectives: each is predicted on its
-    own. The next trial is the one by which the hypervolume of the front is
-    expected to grow most.
+    own. The next trial is the one that is expected to get furthest beyond the
+    front in a random direction.
 
     Take it instead of `ParetoBayesianOracle` when something is known of an
     architecture before it is trained, and give that as `columns`. A latency
@@ -26,11 +26,10 @@ class ParetoPredictorOracle(PredictorGuidedOracle, ParetoBayesianOracle):
     Reference:
         White et al., [BANANAS: Bayesian Optimization with Neural
         Architectures for Neural Architecture
-        Search](https://arxiv.org/abs/1910.11858), 2021. Emmerich et al.,
-        [Single- and Multiobjective Evolutionary Optimization Assisted by
-        Gaussian Random Field
-        Metamodels](https://doi.org/10.1109/TEVC.2005.859463), 2006: expected
-        hypervolume improvement.
+        Search](https://arxiv.org/abs/1910.11858), 2021. Golovin & Zhang,
+        [Random Hypervolume Scalarizations for Provable Multi-Objective Black
+        Box Optimization](https://arxiv.org/abs/2006.04655), 2020: the random
+        directions.
 
     Example:
 

@@ -26,11 +26,9 @@ class ParetoBayesian(Tuner):
             `max_retries_per_trial`.
 
     Reference:
-        Emmerich et al., [Single- and Multiobjective Evolutionary
-        Optimization Assisted by Gaussian Random Field
-        Metamodels](https://doi.org/10.1109/TEVC.2005.859463), 2006.
-        Golovin & Zhang, [Random Hypervolume
-        Scalarizations](https://arxiv.org/abs/2006.04655), 2020.
+        Golovin & Zhang, [Random Hypervolume Scalarizations for Provable
+        Multi-Objective Black Box
+        Optimization](https://arxiv.org/abs/2006.04655), 2020.
 
     Example:
 

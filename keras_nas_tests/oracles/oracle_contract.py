@@ -91,6 +91,7 @@ ORACLES = [
         # As the one above, for these columns are of no help.
         beats_random=False,
     ),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
     Participant(
