@@ -139,7 +139,7 @@ class BayesianOptimizationOracle(Oracle):
             return super().recommend()
         self._prepare()
         model = self._model("loss", trials, self.loss)
-        means, _ = model.predict(self._encoded(trials))
+        means = self._without_noise(model, self._encoded(trials))
         candidates = [
             (-round(mean, 9), self.loss(trial), number)
             for number, (mean, trial) in enumerate(
@@ -148,6 +148,10 @@ class BayesianOptimizationOracle(Oracle):
             if trial.trial_id in own
         ]
         return trials[min(candidates)[-1]] if candidates else None
+
+    def _without_noise(self, model, x):
+        """Predicts the scores of what has been tried already."""
+        return model.predict(x)[0]
 
     def _acquisition(self, trials, running, rng):
         """Returns a pair of functions of encoded rows.
