@@ -3,6 +3,10 @@
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet.fair_sampling import FairSampling
 from keras_nas.supernet.progressive_shrinking import ProgressiveShrinking
+from keras_nas.supernet.rank_correlation import (
+    RankCorrelation,
+    rank_correlation,
+)
 from keras_nas.supernet.sampling_rule import SamplingRule
 from keras_nas.supernet.sandwich_sampling import SandwichSampling
 from keras_nas.supernet.supernet import Supernet
@@ -11,9 +15,11 @@ from keras_nas.supernet.uniform_sampling import UniformSampling
 __all__ = [
     "FairSampling",
     "ProgressiveShrinking",
+    "RankCorrelation",
     "SamplingRule",
     "SandwichSampling",
     "SharingError",
     "Supernet",
     "UniformSampling",
+    "rank_correlation",
 ]

@@ -63,8 +63,6 @@ def test_smaller_kernels_read_the_pixels_of_their_own_convolution(
             ordinary.build(x.shape)
             ordinary.set_weights(
                 elastic.subnet_weights({"kernel": option}, slice(None))
-                if kerass is keras.layers.Conv2D
-                else elastic.subnet_weights({"kernel": option}, np.arange(3))
             )
             np.testing.assert_allclose(outputs, ordinary(x), atol=1e-5)
 
