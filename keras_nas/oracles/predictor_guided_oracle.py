@@ -115,10 +115,10 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
             self._models[name] = key, model
         return self._models[name][1]
 
-    def _without_noise(self, model, x):
+    def _without_noise(self, model, trials):
         # The Gaussian process would be less of a help: where it takes the
         # score of a point for noise, it falls back on the point's neighbours.
-        return model.networks.predict(x)[0]
+        return model.networks.predict(self._encoded(trials))[0]
 
     def _prepare(self):
         before = self._pool
