@@ -68,8 +68,8 @@ class Training(Evaluator):
     ...     directory=tempfile.mkdtemp())
     >>> x, y = np.ones((8, 2)), np.ones(8)
     >>> tuner.search(x, y, validation_data=(x, y), epochs=1, verbose=0)
-    >>> [tuner.oracle.trials[i].metrics.get_last_value("inherited_share")
-    ...  for i in tuner.oracle.start_order]
+    >>> [float(tuner.oracle.trials[i].metrics.get_last_value(
+    ...     "inherited_share")) for i in tuner.oracle.start_order]
     [0.0, 1.0]
     """
 

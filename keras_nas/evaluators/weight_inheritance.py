@@ -13,7 +13,7 @@ from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
     INHERITABLE_FILE,
 )
-from keras_nas.evaluators.layer_matching import (
+from keras_nas.evaluators.layer_weights import (
     LayerWeights,
     layers_of,
     match_layers,

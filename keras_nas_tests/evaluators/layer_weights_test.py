@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_nas.evaluators.layer_matching import layers_of, match_layers
+from keras_nas.evaluators.layer_weights import layers_of, match_layers
 
 
 def sequential(*parts, inputs=(4,)):
