@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_nas as nas
-from keras_nas.evaluators import Training
+from keras_nas.evaluators import Training, training_recorder
 from keras_nas_tests.tuners.tiny_searches import X, Y, trials_of
 
 
@@ -428,9 +428,7 @@ def test_a_search_killed_in_an_epoch_goes_on_exactly(
 ):
     evaluator = Training(executions, inherit_weights=True)
     # Else it would not save such short epochs.
-    monkeypatch.setattr(
-        "keras_nas.evaluators.training_recorder._MAX_SHARE", 1e9
-    )
+    monkeypatch.setattr(training_recorder, "_MAX_SHARE", float("inf"))
 
     training = {"epochs": 2, "callbacks": [StopAt()], "shuffle": False}
 
