@@ -10,6 +10,7 @@ from keras_nas import storage
 
 WEIGHTS_FILE = "checkpoint.weights.h5"
 BUILD_CONFIG_FILE = "build_config.json"
+INHERITABLE_FILE = "inheritable_weights.npz"
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -34,7 +35,7 @@ class BestWeights(keras.callbacks.Callback):
     >>> _ = model.fit(np.ones((4, 2)), np.ones(4), verbose=0,
     ...               callbacks=[best])
     >>> folder = tempfile.mkdtemp()
-    >>> best.save(folder)
+    >>> _ = best.save(folder)
     >>> sorted(os.listdir(folder))
     ['build_config.json', 'checkpoint.weights.h5']
     """
@@ -83,10 +84,13 @@ class BestWeights(keras.callbacks.Callback):
 
         Args:
             directory: String, an existing folder.
+
+        Returns:
+            `keras.Model` with these weights; `None` if none was trained.
         """
         model = self._best_model or self.model
         if model is None:
-            return
+            return None
         if self._best_weights is not None:
             model.set_weights(self._best_weights)
         storage.write_json(
@@ -97,6 +101,21 @@ class BestWeights(keras.callbacks.Callback):
             storage.write_atomically(
                 os.path.join(directory, WEIGHTS_FILE), model.save_weights
             )
+        return model
+
+
+def remove_weights(directory):
+    """Removes the weights that a trial has left.
+
+    Args:
+        directory: String, the folder of the trial.
+
+    Example:
+
+    >>> remove_weights("/nowhere/trial_0000")
+    """
+    for name in (WEIGHTS_FILE, INHERITABLE_FILE):
+        storage.remove(os.path.join(directory, name))
 
 
 @contextlib.contextmanager

@@ -1,17 +1,18 @@
 """What a training has come to after its last epoch, on the disk."""
 
 import inspect
-import io
 import json
 import os
 import time
-import zipfile
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_nas import storage
+from keras_nas.evaluators.nested_arrays import (
+    read_nested_arrays,
+    write_nested_arrays,
+)
 
 STATE_FILE = "training_state.npz"
 
@@ -36,6 +37,7 @@ class TrainingRecorder(keras.callbacks.Callback):
     saved.
 
     It has to be the last of the callbacks, so that it sees what they do.
+    Whatever the evaluator puts into the dict `notes` is saved too.
 
     Args:
         candidate: `keras_nas.evaluators.Candidate`.
@@ -60,10 +62,13 @@ class TrainingRecorder(keras.callbacks.Callback):
         self._candidate = candidate
         self._best = best
         self._path = os.path.join(candidate.directory, STATE_FILE)
-        self._state = _read(self._path) if candidate.can_resume else {}
+        self._state = (
+            read_nested_arrays(self._path) if candidate.can_resume else {}
+        )
         if self._state and self._state["candidate"] != self._candidate_id():
             self._state = {}
         self.finished_runs = self._state.get("finished_runs", [])
+        self.notes = self._state.get("notes", {})
         self.epochs = []
         self.stopped_epoch = None
         self._watched = []
@@ -143,11 +148,12 @@ class TrainingRecorder(keras.callbacks.Callback):
                 }
             )
         best_value, best_weights = self._best.state()
-        _write(
+        write_nested_arrays(
             self._path,
             {
                 "candidate": self._candidate_id(),
                 "finished_runs": self.finished_runs,
+                "notes": self.notes,
                 "epochs": self.epochs,
                 "next_epoch": next_epoch,
                 "has_ended": bool(self.model.stop_training),
@@ -217,46 +223,3 @@ def _plain(logs):
         name: float(value) if np.ndim(value) == 0 else np.array(value).tolist()
         for name, value in logs.items()
     }
-
-
-def _write(path, state):
-    """Writes a nest of dicts and lists with arrays in it."""
-    arrays = []
-
-    def extracted(value):
-        if isinstance(value, dict):
-            return {name: extracted(item) for name, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [extracted(item) for item in value]
-        if isinstance(value, np.ndarray):
-            # NumPy forgets on the disk what a bfloat16 is.
-            is_known = value.dtype.kind in "biufc"
-            arrays.append(value if is_known else value.astype("float32"))
-            return {"array": len(arrays) - 1}
-        return value.item() if isinstance(value, np.generic) else value
-
-    text = json.dumps(extracted(state))
-    file = io.BytesIO()
-    np.savez(file, *arrays, state=np.array(text))
-    storage.write_bytes(path, file.getvalue())
-
-
-def _read(path):
-    """Reads what `_write` wrote; an empty dict if that is not possible."""
-    if not storage.exists(path):
-        return {}
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            content = io.BytesIO(file.read())
-        with np.load(content, allow_pickle=False) as arrays:
-            text = str(arrays["state"])
-            return json.loads(
-                text,
-                object_hook=lambda value: (
-                    arrays[f"arr_{value['array']}"]
-                    if list(value) == ["array"]
-                    else value
-                ),
-            )
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return {}

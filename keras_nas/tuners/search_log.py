@@ -81,7 +81,7 @@ class SearchLog:
             outcome = f"{trial.status}: {reason(trial)}"
         else:
             outcome = f"{name} {trial.score:.5g}"
-            if is_stopped(trial):
+            if _has_remark(trial):
                 outcome += f" ({trial.message})"
         self.progress.end_trial(
             label=self.number(trial),
@@ -134,9 +134,9 @@ class SearchLog:
         for rank, trial in enumerate(best, start=1):
             score = "-" if trial.score is None else f"{trial.score:.6g}"
             values = format_values(trial.hyperparameters.values)
-            stopped = f" | {trial.message}" if is_stopped(trial) else ""
+            remark = f" | {trial.message}" if _has_remark(trial) else ""
             label = self._label(trial)
-            print(f"{rank:3d}. {label} | {score} | {values}{stopped}")
+            print(f"{rank:3d}. {label} | {score} | {values}{remark}")
         trials = self.oracle.trials.values()
         stopped = sum(is_stopped(trial) for trial in trials)
         if stopped:
@@ -166,6 +166,11 @@ class SearchLog:
 def is_stopped(trial):
     """Whether a stopping rule has ended a trial before its last epoch."""
     return trial.metrics.exists("stopped_epoch")
+
+
+def _has_remark(trial):
+    # Of a trial that has failed and then succeeded, the message is old.
+    return is_stopped(trial) or trial.metrics.exists("inherited_from")
 
 
 def reason(trial):

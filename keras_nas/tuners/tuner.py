@@ -26,6 +26,7 @@ from keras_nas.evaluators import Training
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
     WEIGHTS_FILE,
+    remove_weights,
     without_optimizer,
 )
 from keras_nas.evaluators.results import as_metrics
@@ -324,6 +325,9 @@ class Tuner(keras_tuner.Tuner):
             self._empty_if_told()
             self._catch_up()
             remove_leftovers(self.project_dir)
+            for trial_id in self.oracle.end_order[-1:]:
+                # The process may have been killed just before it did this.
+                self._drop_weights(self.oracle.trials[trial_id])
             self._show(verbose)
             self._told_reason = None
             self.oracle.verbose = 0  # KerasTuner's would print as well.
@@ -791,8 +795,7 @@ class Tuner(keras_tuner.Tuner):
         kept = [trial.trial_id for trial in best[: self.keep_weights]]
         dropped = [trial.trial_id for trial in best[self.keep_weights :]]
         for trial_id in {*dropped, ended.trial_id}.difference(kept):
-            folder = self.get_trial_dir(trial_id)
-            storage.remove(os.path.join(folder, WEIGHTS_FILE))
+            remove_weights(self.get_trial_dir(trial_id))
 
     def _fail(self, trial, message, is_final):
         trial.message = message
@@ -811,10 +814,20 @@ class Tuner(keras_tuner.Tuner):
         self._record(trial, as_metrics(result, objective))
 
     def _record(self, trial, metrics):
+        remarks = []
         if "stopped_epoch" in metrics:
             rule = type(self.runner.stopping_rule).__name__
             epochs = counted(int(metrics["stopped_epoch"]), "epoch")
-            trial.message = f"stopped by {rule} after {epochs}"
+            remarks.append(f"stopped by {rule} after {epochs}")
+        if "inherited_from" in metrics:
+            share = metrics["inherited_share"]
+            ancestor = f"{metrics['inherited_from']:.0f}"
+            ancestor = ancestor.zfill(len(trial.trial_id))
+            remarks.append(
+                f"inherited {share:.0%} of its weights from trial_{ancestor}"
+            )
+        if remarks:
+            trial.message = ", ".join(remarks)
         self.oracle.update_trial(
             trial.trial_id, metrics, step=int(metrics.get("best_epoch", 0))
         )
