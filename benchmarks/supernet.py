@@ -34,6 +34,7 @@ means by the standard error of the ten's.
 `memory`: see `benchmarks.gradient_memory`.
 """
 
+import functools
 import gzip
 import json
 import pathlib
@@ -61,9 +62,11 @@ from keras_nas_tests.supernet import builds
 
 PARTS = ("step", "extraction", "ranking", "search", "memory")
 PLACES = 6
-CANDIDATES = ("identity", "pool", "separable", "conv")
+# Kernel size and expansion.
+BOTTLENECKS = {"e1k3": (3, 1), "e3k3": (3, 3), "e6k5": (5, 6)}
+CANDIDATES = ("identity", *BOTTLENECKS)
 _DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
-_VALIDATION_IMAGES = 2000
+_VALIDATION_IMAGES = 4000
 _BATCH_SIZE = 64
 
 _JSON = flags.DEFINE_string("json", None, "file for the results")
@@ -82,27 +85,20 @@ _SEED = flags.DEFINE_integer("seed", 0, "of everything")
 def build(hp):
     """Builds a small convolutional network: 4**6 architectures."""
     x = inputs = keras.Input((14, 14, 1))
-    x = blocks.ConvBlock(12)(x)
+    x = blocks.ConvBlock(8, strides=2)(x)
     for place in range(PLACES):
-        if place in (2, 4):
-            x = blocks.ConvBlock(x.shape[-1] * 3 // 2, strides=2)(x)
-        width = x.shape[-1]
-        x = layers.LayerChoice(
-            hp,
-            f"place{place}",
-            {
-                "identity": blocks.Identity,
-                "pool": lambda: blocks.PoolingBlock("average"),
-                "separable": lambda width=width: blocks.SeparableConvBlock(
-                    width
-                ),
-                "conv": lambda width=width: blocks.ConvBlock(width),
-            },
-        )(x)
+        if place == PLACES // 2:
+            x = blocks.ConvBlock(16, strides=2)(x)
+        candidates = {"identity": blocks.Identity}
+        for name, arguments in BOTTLENECKS.items():
+            candidates[name] = functools.partial(
+                blocks.InvertedBottleneck, x.shape[-1], *arguments
+            )
+        x = layers.LayerChoice(hp, f"place{place}", candidates)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
     model.compile(
-        keras.optimizers.Adam(2e-3),
+        keras.optimizers.Adam(3e-3),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -219,7 +215,7 @@ def measure_ranking(data):
         trained.append(accuracy)
         times_s.append(took_s)
         _say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
-    for number, values in enumerate(candidates[: len(candidates) // 2]):
+    for number, values in enumerate(candidates[: len(candidates) // 4]):
         accuracy, _ = train_alone(values, data, _EPOCHS.value, 1000 + number)
         again.append(accuracy)
     rules = {}
