@@ -70,7 +70,7 @@ _VALIDATION_IMAGES = 4000
 _BATCH_SIZE = 64
 
 _JSON = flags.DEFINE_string("json", None, "file for the results")
-_ONLY = flags.DEFINE_list("only", PARTS, f"some of {', '.join(PARTS)}")
+_ONLY = flags.DEFINE_list("only", list(PARTS), f"some of {', '.join(PARTS)}")
 _DATA = flags.DEFINE_string("data", _DEBIAN_FOLDER, "folder of the images")
 _IMAGES = flags.DEFINE_integer("images", 8000, "images to train on")
 _EPOCHS = flags.DEFINE_integer("epochs", 6, "of an architecture on its own")
