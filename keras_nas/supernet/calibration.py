@@ -1,4 +1,8 @@
-"""BatchNormalization statistics of the architecture that runs."""
+"""BatchNormalization statistics of the architecture that runs.
+
+This is the only file that touches `_flatten_layers` of Keras: there is no
+public way to find a layer within a layer of the user's own.
+"""
 
 import contextlib
 
@@ -16,6 +20,7 @@ class Calibration:
 
     Args:
         supernet: `keras_nas.Supernet`.
+        network: `keras.Model`, the network in it.
 
     Reference:
 
@@ -23,13 +28,14 @@ class Calibration:
       section 3.
     """
 
-    def __init__(self, supernet):
+    def __init__(self, supernet, network):
         self._supernet = supernet
-        self._layers = [
-            layer
-            for layer in supernet.network_layers()
+        layers = {
+            id(layer): layer
+            for layer in network._flatten_layers()
             if isinstance(layer, keras.layers.BatchNormalization)
-        ]
+        }
+        self._layers = list(layers.values())
         self._step = tf.function(self._run_batch, reduce_retracing=True)
 
     @property

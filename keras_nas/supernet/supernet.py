@@ -133,7 +133,7 @@ class Supernet(keras.Model):
         self._uses = self._uses_of_variables()
         self._updates = PathUpdates(self._uses)
         self.sampling = (sampling or UniformSampling()).prepare(space)
-        self._calibration = Calibration(self)
+        self._calibration = Calibration(self, self.network)
         self._verify()
         self.set_architecture(self.largest_architecture())
         if model.compiled:
@@ -171,11 +171,6 @@ class Supernet(keras.Model):
             rng: `numpy.random.Generator`.
         """
         return self._values(rng.integers(self._architectures.num_options))
-
-    def network_layers(self):
-        """Returns all layers, those of all candidates included."""
-        layers = self.network._flatten_layers(include_self=False)
-        return list({id(layer): layer for layer in layers}.values())
 
     # Running one architecture.
 
