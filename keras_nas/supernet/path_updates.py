@@ -39,6 +39,10 @@ class PathUpdates:
             for use in self._uses
         ]
 
+    def begin_step_of_all(self):
+        """Is told that a step may change all weights."""
+        self._counts = None
+
     def mean(self, gradients, num_paths):
         """Divides sums of gradients by the paths that have used the weight."""
         means = []
