@@ -16,6 +16,8 @@ from keras_nas import (
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
+    DARTS,
+    GDAS,
     NSGA2,
     BayesianOptimization,
     LocalSearch,
@@ -29,6 +31,8 @@ from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "DARTS",
+    "GDAS",
     "NSGA2",
     "BayesianOptimization",
     "LocalSearch",

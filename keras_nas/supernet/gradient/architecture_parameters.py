@@ -65,20 +65,6 @@ class ArchitectureParameters:
         logits = self.split(tf.convert_to_tensor(self.logits.value))
         return {name: tf.nn.softmax(part) for name, part in logits.items()}
 
-    def table(self):
-        """Returns the probabilities as plain numbers.
-
-        Returns:
-            Dict from names to dicts from values to floats.
-        """
-        return {
-            name: dict(zip(self.space.choices[name], part, strict=True))
-            for name, part in (
-                (name, part.numpy().tolist())
-                for name, part in self.probabilities().items()
-            )
-        }
-
 
 def branch_probabilities(index, probabilities, num_branches):
     """Returns how probable it is that each branch of a switch runs.

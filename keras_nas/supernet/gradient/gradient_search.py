@@ -9,7 +9,6 @@ from keras_nas.supernet.gradient.architecture_parameters import (
 )
 from keras_nas.supernet.gradient.expected_cost import ExpectedCost
 from keras_nas.supernet.gradient.most_probable import most_probable
-from keras_nas.supernet.gradient.search_data import SearchData
 
 # Of Liu et al. (2019).
 _LEARNING_RATE = 3e-4
@@ -90,6 +89,7 @@ class GradientSearch:
         self._train_alphas = tf.function(
             self._train_alphas_once, reduce_retracing=True
         )
+        self._is_prepared = False
         self.history = []
         self._logits = []  # Of each epoch.
         self._chosen_epoch = None
@@ -143,6 +143,8 @@ class GradientSearch:
         self._alpha_loss.reset_state()
         number = -1
         for number, (batch, alpha_batch) in enumerate(data.epoch(epoch)):
+            if not self._is_prepared:
+                self._prepare(batch)
             step = tf.constant(first_step + number)
             if epoch >= self.warmup_epochs:
                 self._train_alphas(alpha_batch, batch, progress, step)
@@ -165,6 +167,23 @@ class GradientSearch:
         self._stop_early()
         return logs
 
+    def probabilities(self):
+        """Returns the probabilities that the search has come to.
+
+        Returns:
+            Dict from names of hyperparameters to lists of floats, one an
+            option.
+        """
+        logits = self._logits[-1] if self._logits else self.parameters.logits
+        if self._chosen_epoch is not None:
+            logits = self._logits[self._chosen_epoch]
+        # In float64, so that they are ordered as the logits are.
+        logits = tf.cast(tf.convert_to_tensor(logits), "float64")
+        return {
+            name: tf.nn.softmax(part).numpy().tolist()
+            for name, part in self.parameters.split(logits).items()
+        }
+
     def architectures(self):
         """Yields the architectures found, the most probable first.
 
@@ -172,11 +191,7 @@ class GradientSearch:
             Dicts of the values of all searched hyperparameters, active or
             not.
         """
-        logits = self.parameters.split(self._final_logits())
-        probabilities = [
-            tf.nn.softmax(tf.cast(part, "float64")).numpy()
-            for part in logits.values()
-        ]
+        probabilities = list(self.probabilities().values())
         for vector in most_probable(probabilities):
             yield self.space.values(vector)
 
@@ -239,6 +254,15 @@ class GradientSearch:
         seed = tf.stack([tf.constant(self.seed % 2**31), step])
         return tf.random.experimental.stateless_fold_in(seed, purpose)
 
+    def _prepare(self, batch):
+        """Has metrics make their variables, or steps are traced twice."""
+        x, y, sample_weight = batch
+        predictions = self.supernet(x, training=False)
+        self.supernet.compute_loss(x, y, predictions, sample_weight)
+        self.supernet.compute_metrics(x, y, predictions, sample_weight)
+        self.supernet.reset_metrics()
+        self._is_prepared = True
+
     def _train_weights_once(self, batch, progress, step):
         network = self.supernet
         variables = network.trainable_variables
@@ -282,14 +306,11 @@ class GradientSearch:
             return
         name = self.early_stopping.name
         measured = [logs[name] for logs in self.history if name in logs]
+        if not measured:
+            return
         chosen = self.early_stopping.chosen(measured)
         if chosen is not None:
             self._chosen_epoch = len(self.history) - len(measured) + chosen
-
-    def _final_logits(self):
-        if self._chosen_epoch is not None:
-            return self._logits[self._chosen_epoch]
-        return self.parameters.logits.numpy()
 
     def _variables(self):
         variables = [

@@ -104,7 +104,8 @@ class SkipStopping(AlphaStopping):
             identities = [
                 i for i, b in enumerate(switch.branches) if b.is_identity
             ]
-            rows = zip(search.space.choices[name], switch.index.table)
+            values = search.space.choices[name]
+            rows = zip(values, switch.index.table, strict=True)
             found = skips.setdefault(name, [])
             found += [
                 value
