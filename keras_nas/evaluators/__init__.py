@@ -3,5 +3,6 @@
 from keras_nas.evaluators.candidate import Candidate
 from keras_nas.evaluators.evaluator import Evaluator
 from keras_nas.evaluators.training import Training
+from keras_nas.evaluators.weight_sharing import WeightSharing
 
-__all__ = ["Candidate", "Evaluator", "Training"]
+__all__ = ["Candidate", "Evaluator", "Training", "WeightSharing"]

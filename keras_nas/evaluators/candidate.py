@@ -1,5 +1,6 @@
 """One architecture on its way through an evaluator."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -26,14 +27,21 @@ class Candidate:
         fit: Function `fit(model, callbacks, **changes)`; trains a model on
             the data given to `search()` and returns what `HyperModel.fit`
             returns. `changes` replace keyword arguments of `search()`.
-        callbacks: Function `callbacks(execution)`; returns fresh copies of
-            the callbacks given to `search()`, for the training run of that
-            number.
+        callbacks: Function `callbacks(execution, of_user=True)`; returns
+            fresh copies of the callbacks given to `search()`, for the
+            training run of that number, and those of the tuner. With
+            `of_user=False` only those of the tuner.
         report: Function `report(epochs)`; tells the search the logs of all
             epochs so far, a list of dicts, and returns whether the training
             should end: whether a stopping rule has seen enough.
         can_resume: Boolean, whether `fit` is an ordinary `model.fit` that
             takes `initial_epoch`.
+        build_from: Function of `keras_tuner.HyperParameters`, others than
+            those of the candidate; returns the model of them.
+        scope: Function without arguments; returns the context in which
+            models have to be made, that of the distribution strategy.
+        seed: Integer, the seed of the search, or `None`.
+        note: Function of a string; shows a line to the user.
 
     Example:
 
@@ -50,6 +58,10 @@ class Candidate:
     directory: str
     build: Callable[[], Any]
     fit: Callable[..., Any]
-    callbacks: Callable[[int], list]
+    callbacks: Callable[..., list]
     report: Callable[[list], bool] = lambda epochs: False
     can_resume: bool = False
+    build_from: Callable[[keras_tuner.HyperParameters], Any] | None = None
+    scope: Callable[[], Any] = contextlib.nullcontext
+    seed: int | None = None
+    note: Callable[[str], None] = lambda line: None

@@ -14,6 +14,9 @@ class Evaluator:
     ...         return {"parameters": candidate.build().count_params()}
     """
 
+    # Whether candidates may be scored in processes of their own.
+    runs_in_workers = True
+
     def evaluate(self, candidate):
         """Scores one architecture.
 
@@ -30,3 +33,19 @@ class Evaluator:
                 reason why the trial failed, and goes on.
         """
         raise NotImplementedError
+
+    def load_weights(self, model, candidate):
+        """Gives a model the weights that its score was measured with.
+
+        It is asked where a trial has left no weights of its own.
+
+        Args:
+            model: `keras.Model` of the candidate, freshly built.
+            candidate: `keras_nas.evaluators.Candidate`; there is no data to
+                fit it on.
+
+        Returns:
+            Boolean, whether there were any.
+        """
+        del model, candidate
+        return False

@@ -43,8 +43,8 @@ class Conv2D(keras.layers.Conv2D):
     Example:
     >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
-    >>> Conv2D(hp.Int("filters", 8, 32, step=8), 3, padding="same")
-    <Conv2D name=conv2d, built=False>
+    >>> Conv2D(hp.Int("filters", 8, 32, step=8), 3, name="conv")
+    <Conv2D name=conv, built=False>
     >>> type(_) is keras.layers.Conv2D
     True
     """

@@ -33,8 +33,8 @@ class Dense(keras.layers.Dense):
     Example:
     >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
-    >>> Dense(hp.Int("units", 8, 32, step=8), activation="relu")
-    <Dense name=dense, built=False>
+    >>> Dense(hp.Int("units", 8, 32, step=8), name="hidden")
+    <Dense name=hidden, built=False>
     """
 
     def __new__(cls, units, *args, **kwargs):

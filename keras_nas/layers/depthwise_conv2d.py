@@ -41,8 +41,8 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     Example:
     >>> import keras_tuner
     >>> hp = keras_tuner.HyperParameters()
-    >>> DepthwiseConv2D(hp.Choice("kernel", [3, 5]), padding="same")
-    <DepthwiseConv2D name=depthwise_conv2d, built=False>
+    >>> DepthwiseConv2D(hp.Choice("kernel", [3, 5]), name="depthwise")
+    <DepthwiseConv2D name=depthwise, built=False>
     """
 
     def __new__(cls, kernel_size, *args, **kwargs):

@@ -128,8 +128,10 @@ class Supernet(keras.Model):
             name="selection",
         )
         self.built = True
+        self._uses = self._uses_of_variables()
         self._updates = PathUpdates(
-            self.trainable_variables, self._uses_of_variables()
+            self.trainable_variables,
+            [self._uses.get(id(v)) for v in self.trainable_variables],
         )
         self.sampling = (sampling or UniformSampling()).prepare(space)
         self._calibration = Calibration(self)
@@ -144,6 +146,11 @@ class Supernet(keras.Model):
     def space(self):
         """`keras_tuner.HyperParameters`, the search space."""
         return keras_tuner.HyperParameters.from_config(self._hp.get_config())
+
+    @property
+    def choices(self):
+        """Dict from searched hyperparameters to lists of their values."""
+        return dict(self._architectures.choices)
 
     @property
     def architecture(self):
@@ -239,6 +246,39 @@ class Supernet(keras.Model):
                 for i in range(count)
             )
         self._calibration.run(batches)
+
+    def statistics(self):
+        """Returns the statistics of BatchNormalization of the subnet.
+
+        Returns:
+            List of arrays, for `set_statistics` on the same architecture.
+        """
+        return [variable.numpy() for variable in self._statistics()]
+
+    def set_statistics(self, values):
+        """Puts statistics back that `statistics` has returned."""
+        for variable, value in zip(self._statistics(), values, strict=True):
+            variable.assign(value)
+
+    def _statistics(self):
+        names = self._architectures.names
+        selected = self.selection.numpy().tolist()
+        options = dict(zip(names, selected, strict=True))
+        return [
+            variable
+            for variable in self._calibration.variables
+            if (use := self._uses.get(id(variable))) is None or use.at(options)
+        ]
+
+    def copy_weights_to(self, model, architecture):
+        """Gives the ordinary model of an architecture its weights.
+
+        Args:
+            model: `keras.Model`, as `build(hp)` gives it.
+            architecture: Dict of hyperparameter values, or
+                `keras_tuner.HyperParameters`.
+        """
+        inherit(model, self._elastic_graph, self._options(architecture))
 
     def extract_subnet(self, architecture, calibrate_on=None):
         """Makes the ordinary model of one architecture.
@@ -404,11 +444,11 @@ class Supernet(keras.Model):
                 )
 
     def _uses_of_variables(self):
-        """Says for each trainable variable where it is used.
+        """Says for each variable of a layer where it is used.
 
         Returns:
-            List of `ElasticValue`s that are 1 in the architectures that use
-            the variable; `None` for what all use.
+            Dict from the ids of variables to `ElasticValue`s that are 1 in
+            the architectures that use the variable; `None` for what all use.
         """
         uses = {}
 
@@ -423,7 +463,7 @@ class Supernet(keras.Model):
                                 runs if use is None else runs * use,
                             )
                     continue
-                for variable in layer.trainable_variables:
+                for variable in layer.variables:
                     known = uses.setdefault(id(variable), use)
                     if known is use:
                         continue
@@ -435,7 +475,7 @@ class Supernet(keras.Model):
                     uses[id(variable)] = use
 
         visit(self.network, None)
-        return [uses.get(id(v)) for v in self.trainable_variables]
+        return uses
 
     def _build_one(self, options):
         hp = self.space

@@ -115,6 +115,7 @@ class TrialRunner:
         fit_kwargs,
         learning_curves,
         callbacks=(),
+        note=lambda line: None,
     ):
         """Makes what an evaluator gets to know about a trial.
 
@@ -127,6 +128,7 @@ class TrialRunner:
             learning_curves: `keras_nas.tuners.learning_curves.LearningCurves`
                 of the project.
             callbacks: Callbacks of the tuner's own, for every training.
+            note: Function that shows a line to the user.
 
         Returns:
             `keras_nas.evaluators.Candidate`.
@@ -168,8 +170,8 @@ class TrialRunner:
             curve = others.pop(number)
             return bool(self.stopping_rule.should_stop(curve, others, number))
 
-        def all_callbacks(execution):
-            copies = _copied(list(user_callbacks))
+        def all_callbacks(execution, of_user=True):
+            copies = _copied(list(user_callbacks)) if of_user else []
             _separate_tensorboards(copies, hp, f"{number:04d}", execution)
             if self.trial_timeout:
                 copies.append(_Timeout(self.trial_timeout, started_s))
@@ -189,6 +191,10 @@ class TrialRunner:
             callbacks=all_callbacks,
             report=report,
             can_resume=not overrides_fit(self.hypermodel),
+            build_from=self.build,
+            scope=lambda: maybe_distribute(self.distribution_strategy),
+            seed=self.seed,
+            note=note,
         )
 
     def _check_size(self, model):

@@ -397,7 +397,10 @@ class Tuner(keras_tuner.Tuner):
         model = self.runner.build(trial.hyperparameters)
         folder = self.get_trial_dir(trial.trial_id)
         weights = os.path.join(folder, WEIGHTS_FILE)
-        if not storage.exists(weights):
+        has_file = storage.exists(weights)
+        if not has_file and not self.evaluator.load_weights(
+            model, self._candidate(trial, (), {})
+        ):
             raise RuntimeError(
                 f"Trial {trial.trial_id} has no weights: '{weights}' does "
                 "not exist. The weights of the "
@@ -409,8 +412,9 @@ class Tuner(keras_tuner.Tuner):
             if not model.built:
                 config = os.path.join(folder, BUILD_CONFIG_FILE)
                 model.build_from_config(storage.read_json(config))
-            with without_optimizer(model):
-                model.load_weights(weights)
+            if has_file:
+                with without_optimizer(model):
+                    model.load_weights(weights)
             optimizer = getattr(model, "optimizer", None)
             if optimizer is not None and not optimizer.built:
                 # Keras could not load a saved model that lacks this.
@@ -604,6 +608,13 @@ class Tuner(keras_tuner.Tuner):
                 f"`{type(self).__name__}` overrides {overridden}, which "
                 "would run in other processes than this tuner. Expected an "
                 "`evaluator=` or `callbacks=` in their place, or no workers."
+            )
+        if places and not self.evaluator.runs_in_workers:
+            raise ValueError(
+                f"{type(self.evaluator).__name__} scores in the process of "
+                "the search, and cannot run in other processes. Expected no "
+                f"`workers` and no `executor`. Received: workers={workers!r}, "
+                f"executor={executor!r}"
             )
         return places
 
@@ -822,6 +833,7 @@ class Tuner(keras_tuner.Tuner):
                 self._progress.callback(),
                 self._interruption.callback(),
             ],
+            note=self._progress.note,
         )
 
     def _hooks(self, trial):
