@@ -462,8 +462,10 @@ def check_number(name, value, low, high=float("inf"), is_open=False):
         is_open: Boolean, whether the ends are left out.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (
-        is_open and value in (low, high)
+    if (
+        not is_number
+        or not low <= value <= high
+        or (is_open and value in (low, high))
     ):
         ends = "above {} and below {}" if is_open else "from {} to {}"
         if high == float("inf"):
