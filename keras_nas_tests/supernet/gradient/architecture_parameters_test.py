@@ -48,7 +48,10 @@ def test_widths_and_kernel_sizes_are_refused_with_a_remedy():
         x = nas.layers.LayerChoice(
             hp,
             "op",
-            {"norm": keras.layers.BatchNormalization, "id": nas.blocks.Identity},
+            {
+                "norm": keras.layers.BatchNormalization,
+                "id": nas.blocks.Identity,
+            },
         )(x)
         model = keras.Model(inputs, keras.layers.Conv2D(1, 1)(x))
         model.compile("sgd", "mse")

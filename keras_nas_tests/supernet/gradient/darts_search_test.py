@@ -167,5 +167,9 @@ def test_the_alphas_find_what_fits():
         search.run_epoch(data)
     found = list(search.architectures())
     assert found[0] == {"op": "large"}
-    assert sorted(values["op"] for values in found) == ["large", "scale", "skip"]
+    assert sorted(values["op"] for values in found) == [
+        "large",
+        "scale",
+        "skip",
+    ]
     assert search.probabilities()["op"][2] > 0.6

@@ -123,8 +123,6 @@ def test_a_step_leaves_weights_that_did_not_run_as_they_are():
         before = [float(s.scale.numpy()) for s in scales(search)]
         search.run_epoch(data)
         after = [float(s.scale.numpy()) for s in scales(search)]
-        changes.append(
-            [a != b for a, b in zip(after, before, strict=True)]
-        )
+        changes.append([a != b for a, b in zip(after, before, strict=True)])
     assert not any(all(step) for step in changes)
     assert [any(column) for column in zip(*changes, strict=True)] == [True] * 2

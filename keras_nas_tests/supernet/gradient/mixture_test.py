@@ -59,9 +59,7 @@ def expected(edge0, edge1):
 
 def test_all_branches_are_summed_by_their_probabilities(supernet):
     value = expected(0.1 * 2 + 0.7, 0.5 * 2 + 0.2)
-    np.testing.assert_allclose(
-        run(supernet)[0], [value, -2 * value], rtol=1e-5
-    )
+    np.testing.assert_allclose(run(supernet)[0], [value, -2 * value], rtol=1e-5)
 
 
 def test_an_auxiliary_skip_adds_the_inputs_of_choices_with_a_skip(supernet):

@@ -11,9 +11,7 @@ X = np.arange(20.0)
 
 def seen(data, epochs=4):
     """What the weights and the alphas get to see."""
-    pairs = list(
-        itertools.chain.from_iterable(map(data.epoch, range(epochs)))
-    )
+    pairs = list(itertools.chain.from_iterable(map(data.epoch, range(epochs))))
     return [
         {int(v) for pair in pairs for v in pair[side][0].numpy()}
         for side in (0, 1)
@@ -85,9 +83,7 @@ def test_datasets_are_taken_with_data_for_the_alphas():
     endless = SearchData(weights.repeat(), alpha_data=alphas)
     with pytest.raises(ValueError, match="steps_per_epoch"):
         list(endless.epoch(0))
-    endless = SearchData(
-        weights.repeat(), alpha_data=(X, X), steps_per_epoch=7
-    )
+    endless = SearchData(weights.repeat(), alpha_data=(X, X), steps_per_epoch=7)
     assert len(list(endless.epoch(0))) == 7
 
 
