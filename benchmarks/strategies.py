@@ -242,6 +242,7 @@ STRATEGIES = {
     "random": ours(oracles.RandomOracle),
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
+    "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
     "nsga2": ours(oracles.NSGA2Oracle),
     "local": ours(oracles.LocalSearchOracle),
     "mcts": ours(oracles.MonteCarloTreeSearchOracle),

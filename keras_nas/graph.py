@@ -60,17 +60,11 @@ class Graph:
     """
 
     def __init__(self, model, apply=None, inputs=None):
-        if not has_graph(model):
-            raise ValueError(
-                "Expected a functional model, or a `Sequential` one of known "
-                "input shape, because its graph of layers has to be read. "
-                f"Received: {model!r} (of type {type(model).__name__})"
-            )
         self.nodes = []
         self._producers = {}
         self._apply = apply or _apply
         self.model = keras.models.clone_model(
-            _functional(model),
+            functional(model),
             input_tensors=inputs,
             clone_function=lambda layer: layer,
             call_function=self._call,
@@ -143,7 +137,18 @@ def tensors_in(structure):
     ]
 
 
-def _functional(model):
+def functional(model):
+    """Returns a `Sequential` model as a functional one of the same layers.
+
+    Raises:
+        ValueError: If the model has no graph.
+    """
+    if not has_graph(model):
+        raise ValueError(
+            "Expected a functional model, or a `Sequential` one of known input "
+            "shape, because its graph of layers has to be read. Received: "
+            f"{model!r} (of type {type(model).__name__})"
+        )
     if isinstance(model, keras.Sequential):
         # `model.output` would be what the model as a layer has given.
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)

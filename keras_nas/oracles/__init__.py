@@ -10,6 +10,7 @@ from keras_nas.oracles.monte_carlo_tree_search_oracle import (
 )
 from keras_nas.oracles.nsga2_oracle import NSGA2Oracle
 from keras_nas.oracles.oracle import Oracle
+from keras_nas.oracles.pareto_bayesian_oracle import ParetoBayesianOracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
@@ -25,6 +26,7 @@ __all__ = [
     "MonteCarloTreeSearchOracle",
     "NSGA2Oracle",
     "Oracle",
+    "ParetoBayesianOracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
     "ReinforcementLearningOracle",

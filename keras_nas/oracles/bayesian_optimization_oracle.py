@@ -175,28 +175,25 @@ class BayesianOptimizationOracle(Oracle):
 
     # Models
 
-    def _model(self, name, trials, loss, running=()):
+    def _model(self, name, trials, loss, running=(), to_scores=None):
         """A Gaussian process of the scores: negative losses, by rank.
 
         The fit depends on the first trials only, up to a number that grows
         in steps, so it is the same after a resume.
         """
+        to_scores = to_scores or _rank_scores
         kept, size = _kept(trials, loss)
-        model = self._fitted(
-            name, kept[:size], lambda: [loss(trial) for trial in kept[:size]]
-        )
-        return model.condition(
-            self._encoded([*kept, *running]),
-            -normal_quantiles([loss(trial) for trial in kept]),
-        )
+        losses = np.array([loss(trial) for trial in kept])
+        model = self._fitted(name, kept[:size], to_scores(losses[:size]))
+        x = self._encoded([*kept, *running])
+        return model.condition(x, to_scores(losses))
 
-    def _fitted(self, name, items, losses):
-        key = [_key(item) for item in items]
+    def _fitted(self, name, items, scores):
+        key = [_key(item) for item in items], scores.tolist()
         if self._models.get(name, (None,))[0] != key:
             pool = self._pool
             model = GaussianProcess(pool.encoded_groups, pool.encoded_is_range)
-            y = -normal_quantiles(losses())
-            model.fit(self._encoded(items), y, max_points=_MAX_FITTED)
+            model.fit(self._encoded(items), scores, max_points=_MAX_FITTED)
             self._models[name] = key, model
         return self._models[name][1]
 
@@ -229,14 +226,13 @@ class BayesianOptimizationOracle(Oracle):
             # As bad as what is infeasible usually is.
             violations[trial.trial_id] = 1.0
 
-        def losses(items):
-            return [violations.get(_key(item), 0.0) for item in items]
-
-        model = self._fitted("feasibility", fitted, lambda: losses(fitted))
-        told = losses(fitted + rest)
-        y = -normal_quantiles(told)
-        model.condition(self._encoded(fitted + rest), y)
-        is_feasible = np.array(told) == 0
+        items = fitted + rest
+        losses = np.array([violations.get(_key(item), 0.0) for item in items])
+        y = _rank_scores(losses[: len(fitted)])
+        model = self._fitted("feasibility", fitted, y)
+        y = _rank_scores(losses)
+        model.condition(self._encoded(items), y)
+        is_feasible = losses == 0
         limit = y[~is_feasible].max()
         limit = (limit + y.max()) / 2 if is_feasible.any() else limit + 0.5
 
@@ -352,6 +348,10 @@ class BayesianOptimizationOracle(Oracle):
     def _changed(self, rows, number, rng):
         copies = np.repeat(rows, -(-number // len(rows)), axis=0)
         return self._pool.mutate(copies, rng, _SMALL_STEPS)
+
+
+def _rank_scores(losses):
+    return -normal_quantiles(losses)
 
 
 def _key(item):

@@ -9,7 +9,7 @@ refuses what it does not understand: nothing is ever silently wrong.
 import keras
 import numpy as np
 
-from keras_nas.graph import Graph, tensors_in
+from keras_nas.graph import Graph, functional, tensors_in
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet import channels as channels_
 from keras_nas.supernet.switch import Branch, ChosenSum, Switch
@@ -68,6 +68,7 @@ class ElasticGraph:
     def __init__(self, model, input_channels=()):
         self._channels = {}
         self._tensors = []  # Keeps them alive, as ids tell them apart.
+        model = functional(model)
         inputs = keras.tree.map_structure(
             lambda tensor: keras.Input(
                 batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name

@@ -3,6 +3,11 @@
 A weight of a branch that did not run has a gradient of zero. Momentum would
 move it all the same, and its moments would fade. So the optimizer is made to
 skip it.
+
+Keras has no public place for that. This is the only file that touches private
+parts of `keras.optimizers.Optimizer`: where it updates all variables, where it
+applies weight decay, and how its own subclasses ask for the number of a
+variable. They are replaced on the one instance.
 """
 
 import tensorflow as tf
@@ -12,18 +17,16 @@ class PathUpdates:
     """Which weights a training step may change.
 
     Args:
-        variables: List of `keras.Variable`s, the trainable ones.
-        uses: List, one a variable: an `ElasticValue` that is 1 where the
-            architecture uses it, or `None` for those that all use.
+        uses: Dict from the ids of `keras.Variable`s to `ElasticValue`s that
+            are 1 in the architectures that use the variable; without an
+            entry, or with `None`, all do.
     """
 
-    def __init__(self, variables, uses):
-        self._uses = uses
-        self._counts = None
-        self._num_variables = len(variables)
-        for use in uses:
-            if use is not None:
-                use.follow()
+    def __init__(self, uses):
+        self._uses = {k: use for k, use in uses.items() if use is not None}
+        self._counts = {}
+        for use in self._uses.values():
+            use.follow()
 
     def begin_step(self, space, looked_up):
         """Is told which architectures a step runs.
@@ -34,31 +37,25 @@ class PathUpdates:
                 `(architectures, values)`.
         """
         counts = tf.reduce_sum(looked_up, axis=0)
-        self._counts = [
-            None if use is None else counts[space.row(use)]
-            for use in self._uses
-        ]
+        # Weights of one branch have one `ElasticValue` in common.
+        uses = {id(use): use for use in self._uses.values()}
+        self._counts = {k: counts[space.row(use)] for k, use in uses.items()}
 
     def begin_step_of_all(self):
         """Is told that a step may change all weights."""
-        self._counts = None
+        self._counts = {}
 
-    def mean(self, gradients, num_paths):
+    def mean(self, gradients, variables, num_paths):
         """Divides sums of gradients by the paths that have used the weight."""
         means = []
-        for gradient, count in zip(gradients, self._counts, strict=True):
-            if gradient is not None:
-                paths = num_paths if count is None else tf.maximum(count, 1)
-                gradient = gradient / tf.cast(paths, gradient.dtype)
-            means.append(gradient)
+        for gradient, variable in zip(gradients, variables, strict=True):
+            count = self._count(variable)
+            paths = num_paths if count is None else tf.maximum(count, 1)
+            means.append(gradient / tf.cast(paths, gradient.dtype))
         return means
 
     def apply_to(self, optimizer):
         """Makes an optimizer skip what was not used.
-
-        It replaces the public `update_step` of this instance, which Keras
-        calls once a variable. Weight decay moves there as well. The number of
-        a variable is asked for as Keras's own optimizers do it.
 
         Args:
             optimizer: `keras.optimizers.Optimizer`.
@@ -66,30 +63,66 @@ class PathUpdates:
         # For half precision, Keras puts the optimizer into another.
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         update_step = type(optimizer).update_step.__get__(optimizer)
+        one_by_one = type(optimizer)._backend_update_step.__get__(optimizer)
 
         def update(gradient, variable, learning_rate):
-            self._decay(optimizer, variable)
+            _decay(optimizer, variable)
             update_step(gradient, variable, learning_rate)
-            return tf.constant(0)
 
         def update_if_used(gradient, variable, learning_rate):
-            count = None
-            if self._counts is not None:
-                count = self._counts[optimizer._get_variable_index(variable)]
-            if count is None:
-                update(gradient, variable, learning_rate)
-                return
-            tf.cond(
-                count > 0,
+            number = optimizer._get_variable_index(variable)
+            _if_used(
+                self._count(optimizer._trainable_variables[number]),
                 lambda: update(gradient, variable, learning_rate),
-                lambda: tf.constant(0),
             )
 
+        def update_all(gradients, variables, learning_rate):
+            if tf.distribute.has_strategy():
+                # Gradients are summed over the replicas, which cannot be done
+                # under a condition.
+                one_by_one(gradients, variables, learning_rate)
+                return
+            # One condition for all weights of a branch is traced faster.
+            for members in self._branches(variables):
+                _if_used(
+                    self._count(variables[members[0]]),
+                    lambda members=members: [
+                        update(gradients[i], variables[i].value, learning_rate)
+                        for i in members
+                    ],
+                )
+
         optimizer.update_step = update_if_used
+        optimizer._backend_update_step = update_all
         optimizer._apply_weight_decay = lambda variables: None
 
-    def _decay(self, optimizer, variable):
-        decay = optimizer.weight_decay
-        if decay and optimizer._use_weight_decay(variable):
-            rate = tf.cast(optimizer.learning_rate, variable.dtype)
-            variable.assign_sub(variable * tf.cast(decay, rate.dtype) * rate)
+    def _count(self, variable):
+        """Returns how many paths use a variable; `None` if all do."""
+        return self._counts.get(id(self._uses.get(id(variable))))
+
+    def _branches(self, variables):
+        """Returns lists of the places of variables that are used together."""
+        branches = {}
+        for place, variable in enumerate(variables):
+            use = self._uses.get(id(variable))
+            branches.setdefault(id(use), []).append(place)
+        return list(branches.values())
+
+
+def _if_used(count, update):
+    if count is None:
+        update()
+        return
+
+    def branch():
+        update()
+        return tf.constant(0)
+
+    tf.cond(count > 0, branch, lambda: tf.constant(0))
+
+
+def _decay(optimizer, variable):
+    decay = optimizer.weight_decay
+    if decay and optimizer._use_weight_decay(variable):
+        rate = tf.cast(optimizer.learning_rate, variable.dtype)
+        variable.assign_sub(variable * tf.cast(decay, rate.dtype) * rate)

@@ -51,8 +51,11 @@ class SamplingRule:
         """Draws from 0 to 1; other purposes get other numbers."""
         seed = tf.stack([tf.cast(seed, "int32"), tf.cast(step, "int32")])
         if purpose:
-            seed = tf.random.experimental.stateless_fold_in(seed, purpose)
-        return tf.random.stateless_uniform(shape, seed)
+            seed = tf.random.experimental.stateless_fold_in(
+                seed, purpose, alg="threefry"
+            )
+        # Left to itself, TensorFlow draws differently under XLA.
+        return tf.random.stateless_uniform(shape, seed, alg="threefry")
 
 
 def pick(draws, num_options):

@@ -15,6 +15,7 @@ from keras_nas.supernet.distillation import distillation_loss
 from keras_nas.supernet.elastic_channels import ElasticGraph
 from keras_nas.supernet.extraction import inherit
 from keras_nas.supernet.path_updates import PathUpdates
+from keras_nas.supernet.rank_correlation import rank_correlation
 from keras_nas.supernet.sampling_rule import SamplingRule
 from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
 from keras_nas.supernet.switch import Switch
@@ -128,11 +129,9 @@ class Supernet(keras.Model):
             name="selection",
         )
         self.built = True
+        self._fitted_x = self._fitted_validation = None
         self._uses = self._uses_of_variables()
-        self._updates = PathUpdates(
-            self.trainable_variables,
-            [self._uses.get(id(v)) for v in self.trainable_variables],
-        )
+        self._updates = PathUpdates(self._uses)
         self.sampling = (sampling or UniformSampling()).prepare(space)
         self._calibration = Calibration(self)
         self._verify()
@@ -307,7 +306,85 @@ class Supernet(keras.Model):
         inherit(model, self._elastic_graph, options)
         return model
 
+    def rank_correlation(
+        self,
+        trials,
+        x=None,
+        validation_data=None,
+        metric=None,
+        batch_size=128,
+        num_batches=8,
+    ):
+        """Shows how far scores by shared weights can be trusted.
+
+        Train some architectures on their own, two dozen or more, with any
+        tuner, before you believe the order that the supernet gives.
+
+        Args:
+            trials: List of finished `keras_tuner.engine.trial.Trial`s, as
+                `tuner.oracle.get_best_trials(24)` or
+                `tuner.oracle.trials.values()`; those that have failed are
+                left out.
+            x: Optional inputs that BatchNormalization is calibrated on; those
+                of the last `fit` by default.
+            validation_data: Optional data that subnets are scored on; that
+                of the last `fit` by default.
+            metric: Optional string, the metric to compare without `val_`,
+                such as `"accuracy"`; by default that or, failing it, the
+                loss.
+            batch_size: Integer, for `calibrate`.
+            num_batches: Integer, for `calibrate`.
+
+        Returns:
+            `RankCorrelation`; print it.
+
+        Raises:
+            ValueError: If there are fewer than 3 trials, or no data.
+
+        Reference:
+
+        - [Yu et al., 2020, Evaluating the Search Phase of Neural
+          Architecture Search](https://arxiv.org/abs/1902.08142)
+        """
+        x = self._fitted_x if x is None else x
+        if validation_data is None:
+            validation_data = self._fitted_validation
+        if x is None or validation_data is None:
+            raise ValueError(
+                "Expected the data that architectures are scored on: "
+                "`rank_correlation(trials, x=x_train, validation_data=(x_val, "
+                "y_val))`, or a `fit` with `validation_data` before. "
+                f"Received: x={type(x).__name__}, validation_data="
+                f"{type(validation_data).__name__}"
+            )
+        trials = [trial for trial in trials if trial.score is not None]
+        if metric is None:
+            has_accuracy = all(
+                trial.metrics.exists("val_accuracy") for trial in trials
+            )
+            metric = "accuracy" if has_accuracy else "loss"
+        before = self.selection.numpy()
+        scores, trained = [], []
+        for trial in trials:
+            self.set_architecture(trial.hyperparameters)
+            self.calibrate(x, batch_size, num_batches)
+            data = validation_data
+            results = self.evaluate(
+                *(data if isinstance(data, tuple) else (data,)),
+                verbose=0,
+                return_dict=True,
+            )
+            scores.append(results[metric])
+            trained.append(trial.metrics.get_best_value(f"val_{metric}"))
+        self.selection.assign(before)
+        return rank_correlation(scores, trained)
+
     # Training.
+
+    def fit(self, x=None, *args, validation_data=None, **kwargs):
+        """Trains all architectures; takes what `keras.Model.fit` takes."""
+        self._fitted_x, self._fitted_validation = x, validation_data
+        return super().fit(x, *args, validation_data=validation_data, **kwargs)
 
     def compile(self, *args, distillation_loss=None, **kwargs):
         """Configures the supernet as `keras.Model.compile` does.
@@ -372,7 +449,9 @@ class Supernet(keras.Model):
                 (tf.constant(1), list(gradients)),
                 parallel_iterations=1,
             )
-            gradients = self._updates.mean(gradients, self.sampling.num_paths)
+            gradients = self._updates.mean(
+                gradients, variables, self.sampling.num_paths
+            )
         self.optimizer.apply(gradients, variables)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for metric in self.metrics:

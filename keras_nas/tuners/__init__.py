@@ -8,6 +8,7 @@ from keras_nas.tuners.gradient_tuner import GradientTuner
 from keras_nas.tuners.local_search import LocalSearch
 from keras_nas.tuners.monte_carlo_tree_search import MonteCarloTreeSearch
 from keras_nas.tuners.nsga2 import NSGA2
+from keras_nas.tuners.pareto_bayesian import ParetoBayesian
 from keras_nas.tuners.random_search import RandomSearch
 from keras_nas.tuners.regularized_evolution import RegularizedEvolution
 from keras_nas.tuners.reinforcement_learning import ReinforcementLearning
@@ -22,6 +23,7 @@ __all__ = [
     "GradientTuner",
     "LocalSearch",
     "MonteCarloTreeSearch",
+    "ParetoBayesian",
     "RandomSearch",
     "RegularizedEvolution",
     "ReinforcementLearning",

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nas import architectures, storage
-from keras_nas.oracles import RandomOracle
+from keras_nas.oracles import Oracle
 from keras_nas.supernet import Supernet
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
 from keras_nas.supernet.gradient.most_probable import most_probable
@@ -157,7 +157,7 @@ class GradientTuner(Tuner):
             "early_stopping": early_stopping,
         }
         self._gradient_search = self._data = None
-        oracle = RandomOracle(
+        oracle = _EnqueuedOracle(
             objective=objective,
             max_trials=max_trials,
             seed=seed,
@@ -383,6 +383,12 @@ class GradientTuner(Tuner):
             found.append(values)
             if count and len(found) == count:
                 break
+        if not found:
+            raise RuntimeError(
+                f"None of the {infeasible} most probable architectures meets "
+                "the constraints. Expected constraints that a fair part of "
+                "the space meets, or a `cost` that leads the search there."
+            )
         return found
 
     def _restore(self, search):
@@ -449,6 +455,16 @@ class GradientTuner(Tuner):
 
     def _path(self, name):
         return os.path.join(self.project_dir, name)
+
+
+class _EnqueuedOracle(Oracle):
+    """Proposes what was enqueued, and ends."""
+
+    def propose(self, rng):
+        return None
+
+    def random_values(self, rng):
+        return None
 
 
 def check_number(name, value, low, high=float("inf"), is_open=False):

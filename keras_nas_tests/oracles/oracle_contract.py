@@ -75,6 +75,7 @@ ORACLES = [
     Participant(
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
     Participant(
@@ -85,6 +86,7 @@ ORACLES = [
 ]
 
 MULTI_OBJECTIVE = [
+    Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
 ]
 

@@ -4,8 +4,10 @@ import pytest
 import keras_nas as nas
 from keras_nas_tests.tuners.tiny_searches import build
 
+TUNERS = [nas.BayesianOptimization, nas.ParetoBayesian]
 
-@pytest.mark.parametrize("tuner_class", [nas.BayesianOptimization])
+
+@pytest.mark.parametrize("tuner_class", TUNERS)
 def test_the_arguments_reach_the_oracle(tmp_path, tuner_class):
     tuner = tuner_class(
         build,
@@ -24,7 +26,7 @@ def test_the_arguments_reach_the_oracle(tmp_path, tuner_class):
     assert oracle.max_retries_per_trial == 2
 
 
-@pytest.mark.parametrize("tuner_class", [nas.BayesianOptimization])
+@pytest.mark.parametrize("tuner_class", TUNERS)
 def test_bad_arguments_are_named_before_a_folder_is_made(tmp_path, tuner_class):
     with pytest.raises(ValueError, match="`num_initial_points`"):
         tuner_class(build, "val_loss", directory=tmp_path, num_initial_points=0)

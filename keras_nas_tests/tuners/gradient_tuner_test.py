@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_nas as nas
+from keras_nas import storage
 from keras_nas.supernet.gradient import (
     GradientSearch,
     HessianStopping,
@@ -117,6 +118,37 @@ def test_a_resumed_search_is_no_different(finished, tmp_path, monkeypatch):
     assert trials_of(tuner) == trials_of(finished)
 
 
+class KilledError(BaseException):
+    """Stands for the end of the process: nothing may be written after it."""
+
+
+@pytest.mark.parametrize("number_of_writes", [7, 10, 11, 12])
+def test_a_search_killed_at_the_seams_is_no_different(
+    finished, tmp_path, monkeypatch, number_of_writes
+):
+    """Between epochs, before the result, and before the first trial."""
+    write = storage.write_atomically
+    written = []
+
+    def write_some(path, function):
+        if len(written) == number_of_writes:
+            raise KilledError
+        written.append(str(path).rpartition("/")[2])
+        write(path, function)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write_atomically", write_some)
+        with pytest.raises(KilledError):
+            make_tuner(tmp_path, max_trials=2).search(**FIT, epochs=2)
+    print(written)
+    assert "gradient_search.npz" in written
+    assert "trial.json" not in written[:-1]
+    tuner = make_tuner(tmp_path, max_trials=2)
+    tuner.search(**FIT, epochs=2)
+    assert tuner.search_history == finished.search_history
+    assert trials_of(tuner) == trials_of(finished)
+
+
 def test_a_finished_search_is_not_searched_again(finished, monkeypatch):
     monkeypatch.delattr(GradientSearch, "run_epoch")
     directory = finished.project_dir.rpartition("/")[0]
@@ -217,7 +249,14 @@ def test_constraints_hold_for_what_is_trained(tmp_path):
     # Of the nine, one has no weights but those of the last layer.
     (trial,) = trials_of(tuner)
     assert trial[3] == {"first": "skip", "second": "skip", "rate": 0.05}
-    assert tuner.oracle.infeasible  # It looked for a second one.
+    tuner = make_tuner(
+        tmp_path / "too_small",
+        nas.DARTS,
+        search_epochs=1,
+        constraints=[nas.costs.Parameters(max_parameters=4)],
+    )
+    with pytest.raises(RuntimeError, match="None of the 9 most probable"):
+        tuner.search(**FIT, epochs=1)
 
 
 def test_datasets_come_with_data_for_the_alphas(tmp_path):

@@ -1,0 +1,64 @@
+"""Bayesian optimization of several objectives as a tuner."""
+
+from keras_nas.oracles import ParetoBayesianOracle
+from keras_nas.tuners.arguments import oracle_arguments
+from keras_nas.tuners.tuner import Tuner
+
+
+class ParetoBayesian(Tuner):
+    """Looks for the best trade-offs between several objectives.
+
+    See `keras_nas.oracles.ParetoBayesianOracle` for the algorithm;
+    `tuner.oracle.pareto_front()` are the trials to choose from.
+
+    Args:
+        hypermodel: A function `build(hp)` that returns a compiled
+            `keras.Model`, or a `keras_tuner.HyperModel`.
+        objective: List of strings or `keras_tuner.Objective`s.
+        max_trials: Integer, the number of trials. Defaults to 100.
+        num_initial_points: Integer, the number of random trials to begin
+            with.
+        seed: Optional non-negative integer; the same seed gives the same
+            search.
+        **kwargs: Arguments of `keras_nas.Tuner`, such as `directory`,
+            `project_name`, `overwrite` and `evaluator`, and of
+            `keras_nas.oracles.Oracle`, such as `hyperparameters` and
+            `max_retries_per_trial`.
+
+    Reference:
+        Golovin & Zhang, [Random Hypervolume Scalarizations for Provable
+        Multi-Objective Black Box
+        Optimization](https://arxiv.org/abs/2006.04655), 2020.
+
+    Example:
+
+    >>> import keras, tempfile
+    >>> def build(hp):
+    ...     model = keras.Sequential([
+    ...         keras.Input((4,)), keras.layers.Dense(hp.Int("units", 1, 8))])
+    ...     model.compile("adam", "mse", metrics=["mae"])
+    ...     return model
+    >>> tuner = ParetoBayesian(
+    ...     build, ["val_loss", "val_mae"], max_trials=30,
+    ...     directory=tempfile.mkdtemp())
+    >>> tuner.oracle.num_initial_points
+    10
+    """
+
+    def __init__(
+        self,
+        hypermodel=None,
+        objective=None,
+        max_trials=100,
+        num_initial_points=10,
+        seed=None,
+        **kwargs,
+    ):
+        oracle = ParetoBayesianOracle(
+            objective=objective,
+            max_trials=max_trials,
+            num_initial_points=num_initial_points,
+            seed=seed,
+            **oracle_arguments(kwargs),
+        )
+        super().__init__(oracle=oracle, hypermodel=hypermodel, **kwargs)

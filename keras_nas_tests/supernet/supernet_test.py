@@ -1,0 +1,523 @@
+"""Tests of the supernet through its public API."""
+
+import re
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_nas as nas
+from keras_nas import blocks, layers
+from keras_nas.supernet import (
+    FairSampling,
+    ProgressiveShrinking,
+    SamplingRule,
+    SandwichSampling,
+    SharingError,
+)
+from keras_nas_tests.supernet import builds
+
+
+class Always(SamplingRule):
+    """Trains one architecture only."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def paths(self, step, seed):
+        del step, seed
+        return tf.constant(
+            self.space.vector(self.space.options(self.values))[None]
+        )
+
+
+def made(build=builds.small, seed=1, **arguments):
+    keras.utils.set_random_seed(0)
+    return nas.Supernet(build, seed=seed, **arguments)
+
+
+@pytest.fixture(scope="module")
+def rich():
+    """A supernet with everything in it, trained a little."""
+    supernet = made(builds.everything)
+    x, y = builds.data((11, 11, 3))
+    supernet.fit(x, y, batch_size=16, epochs=2, verbose=0)
+    return supernet
+
+
+def test_subnets_are_what_build_gives_with_the_weights_of_the_supernet(rich):
+    x, _ = builds.data((11, 11, 3))
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    sizes = set()
+    for _ in range(20):
+        values = rich.random_architecture(rng)
+        rich.set_architecture(values)
+        rich.calibrate(x, batch_size=32, num_batches=2)
+        subnet = rich.extract_subnet(values)
+        sizes.add(subnet.count_params())
+        assert not any(
+            type(layer).__module__.startswith("keras_nas")
+            for layer in subnet.layers
+        )
+        difference = subnet.predict(x, verbose=0) - rich.predict(x, verbose=0)
+        worst = max(worst, np.abs(difference).max())
+    assert worst < 1e-5
+    assert len(sizes) > 10  # They do differ.
+
+
+def test_the_space_is_the_one_that_build_has(rich):
+    hp = keras_tuner.HyperParameters()
+    builds.everything(hp)
+    expected = {parameter.name: parameter.values for parameter in hp.space}
+    found = {p.name: p.values for p in rich.space.space}
+    assert {n: tuple(v) for n, v in found.items()} == {
+        n: tuple(v) for n, v in expected.items()
+    }
+    conditions = {p.name: p.conditions for p in hp.space}
+    assert {p.name: p.conditions for p in rich.space.space} == conditions
+
+
+def test_another_architecture_traces_nothing_again():
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, inputs):
+            traces.append(inputs)
+            return inputs
+
+    def build(hp):
+        model = builds.small(hp)
+        outputs = Counting()(model.outputs[0])
+        return builds.compiled(model.inputs, outputs)
+
+    supernet = made(build)
+    x, y = builds.data()
+    supernet.fit(x, y, verbose=0)
+    supernet.calibrate(x)
+    supernet.evaluate(x, y, verbose=0)
+    supernet.predict(x, verbose=0)
+    count = len(traces)
+    losses = set()
+    for op in ("first", "second", "third"):
+        for width in (4, 8):
+            supernet.set_architecture({"op": op, "width": width})
+            supernet.calibrate(x)
+            losses.add(supernet.evaluate(x, y, verbose=0)[0])
+            supernet.predict(x, verbose=0)
+    supernet.fit(x, y, verbose=0)
+    assert len(losses) == 6
+    assert len(traces) == count
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    ],
+    ids=["SGD", "AdamW"],
+)
+def test_weights_that_a_step_does_not_use_stay_as_they_are(optimizer):
+    class TwoThenOne(SamplingRule):
+        """Gives "second" momentum first, and then trains "first" alone."""
+
+        def paths(self, step, seed):
+            del seed
+            return tf.where(step < 2, [[1, 1]], [[1, 0]])
+
+    supernet = made(sampling=TwoThenOne())
+    supernet.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = builds.data()
+    supernet.fit(x, y, batch_size=32, verbose=0)  # Two steps.
+
+    def kernels():
+        return [
+            variable.numpy()
+            for variable in supernet.trainable_variables
+            if tuple(variable.shape) == (8, 6)
+        ]
+
+    before = kernels()
+    supernet.fit(x, y, batch_size=32, verbose=0)
+    changed = [np.any(a != b) for a, b in zip(before, kernels(), strict=True)]
+    assert changed == [True, False, False]
+
+
+def test_training_one_path_is_training_its_model():
+    """Same data, same steps: the supernet's subnet is the trained model."""
+    values = {"width": 8, "op": "first"}
+    supernet = made(sampling=Always(**values))
+    supernet.compile(
+        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy"
+    )
+    model = supernet.extract_subnet(values)
+    x, y = builds.data()
+    history = model.fit(x, y, batch_size=16, shuffle=False, epochs=3, verbose=0)
+    others = supernet.fit(
+        x, y, batch_size=16, shuffle=False, epochs=3, verbose=0
+    )
+    np.testing.assert_allclose(
+        history.history["loss"], others.history["loss"], rtol=1e-5
+    )
+    subnet = supernet.extract_subnet(values)
+    for trained, inherited in zip(
+        model.get_weights(), subnet.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(trained, inherited, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        None,
+        FairSampling(),
+        SandwichSampling(num_random=1),
+        ProgressiveShrinking(steps_per_phase=3),
+    ],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_every_sampling_rule_learns(rule):
+    supernet = made(sampling=rule)
+    x, _ = builds.data(size=256)
+    y = (x[:, 0] > 0.5).astype(int) + (x[:, 1] > 0.5)
+    supernet.fit(x, y, batch_size=16, epochs=12, verbose=0)
+    for values in (
+        supernet.smallest_architecture(),
+        supernet.largest_architecture(),
+    ):
+        supernet.set_architecture(values)
+        supernet.calibrate(x)
+        assert supernet.evaluate(x, y, verbose=0)[1] > 0.7
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps_per_execution": 2},
+        {"jit_compile": True},
+        {"run_eagerly": True},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_stock_settings_of_compile_give_the_same_training(settings):
+    x, y = builds.data()
+    losses = []
+    for arguments in ({}, settings):
+        supernet = made()
+        supernet.compile("sgd", "sparse_categorical_crossentropy", **arguments)
+        history = supernet.fit(x, y, batch_size=16, epochs=2, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_mixed_precision():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        supernet = made()
+        x, y = builds.data()
+        losses = supernet.fit(x, y, epochs=5, verbose=0).history["loss"]
+        assert losses[-1] < losses[0]
+        kernel = supernet.trainable_variables[0]
+        assert kernel.dtype == "float32"
+        values = {"width": 4, "op": "third"}
+        supernet.set_architecture(values)
+        subnet = supernet.extract_subnet(values)
+        np.testing.assert_allclose(
+            subnet.predict(x, verbose=0),
+            supernet.predict(x, verbose=0),
+            atol=1e-2,
+        )
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+def test_a_training_that_was_killed_goes_on_exactly(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    x, y = builds.data()
+
+    def train(*callbacks):
+        supernet = made(sampling=SandwichSampling(num_random=1))
+        supernet.fit(
+            x, y, batch_size=16, epochs=4, verbose=0, callbacks=callbacks
+        )
+        return supernet.get_weights()
+
+    expected = train()
+    with pytest.raises(KeyboardInterrupt):
+        train(keras.callbacks.BackupAndRestore(tmp_path), Stop())
+    resumed = train(keras.callbacks.BackupAndRestore(tmp_path))
+    for a, b in zip(expected, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_calibration_gives_the_statistics_of_the_data():
+    supernet = made()
+    x, y = builds.data()
+    supernet.fit(x, y, verbose=0)
+    values = {"width": 8, "op": "first"}
+    supernet.set_architecture(values)
+    supernet.calibrate(x, batch_size=16, num_batches=4)
+    subnet = supernet.extract_subnet(values)
+    norm = subnet.layers[-2]
+    before = keras.Model(subnet.inputs, norm.input).predict(x, verbose=0)
+    np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
+    batches = before.reshape(4, 16, -1)
+    np.testing.assert_allclose(
+        norm.moving_variance, batches.var(1).mean(0), rtol=1e-4
+    )
+
+
+def test_weights_are_saved_and_loaded(tmp_path):
+    x, y = builds.data()
+    supernet = made()
+    supernet.fit(x, y, verbose=0)
+    supernet.save_weights(tmp_path / "a.weights.h5")
+    other = made(seed=2)
+    other.load_weights(tmp_path / "a.weights.h5")
+    for supernet_ in (supernet, other):
+        supernet_.set_architecture({"width": 4, "op": "third"})
+    np.testing.assert_array_equal(
+        supernet.predict(x, verbose=0), other.predict(x, verbose=0)
+    )
+
+
+def test_architectures_are_told_in_values():
+    supernet = made()
+    assert supernet.choices == {
+        "width": [4, 8],
+        "op": ["first", "second", "third"],
+    }
+    # "first" and "third" have a bias, "second" has none.
+    assert supernet.largest_architecture() == {"width": 8, "op": "first"}
+    assert supernet.smallest_architecture() == {"width": 4, "op": "second"}
+    assert supernet.architecture == supernet.largest_architecture()
+    hp = supernet.space
+    hp.values = {"width": 4, "op": "third"}
+    supernet.set_architecture(hp)
+    assert supernet.architecture == {"width": 4, "op": "third"}
+
+
+def test_fixed_hyperparameters_are_not_searched():
+    def build(hp):
+        model = builds.small(hp)
+        rate = hp.Float("rate", 1e-4, 1e-1, sampling="log")
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        return model
+
+    supernet = made(build, fixed={"rate": 0.01, "op": "second"})
+    assert supernet.choices == {"width": [4, 8]}
+    assert float(supernet.optimizer.learning_rate) == pytest.approx(0.01)
+    assert supernet.extract_subnet({"width": 4}).count_params() == (
+        6 * 4 + 4 + 4 * 6 + 4 * 6 + 6 * 3 + 3
+    )
+
+
+def dense_on(hp, value):
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(value)(inputs)
+    return builds.compiled(inputs, keras.layers.Dense(3)(hidden))
+
+
+def ordinary_layer(hp):
+    return dense_on(hp, hp.Choice("bad", [4, 8]))
+
+
+def optimizer(hp):
+    model = builds.small(hp)
+    model.compile(keras.optimizers.SGD(hp.Choice("bad", [0.1, 0.2])), "mse")
+    return model
+
+
+def without_step(hp):
+    model = builds.small(hp)
+    model.compile(keras.optimizers.SGD(hp.Float("bad", 0.1, 0.2)), "mse")
+    return model
+
+
+def condition(hp):
+    return builds.small(hp) if hp.Boolean("bad") else None
+
+
+def loop(hp):
+    return [builds.small(hp) for _ in range(hp.Int("bad", 1, 2))][0]
+
+
+def activation(hp):
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(4, activation=hp.Choice("bad", ["relu", "tanh"]))
+    return builds.compiled(inputs, hidden(inputs))
+
+
+def input_shape(hp):
+    inputs = keras.Input((hp.Choice("bad", [4, 8]),))
+    return builds.compiled(inputs, keras.layers.Dense(3)(inputs))
+
+
+def not_used(hp):
+    hp.Choice("bad", [1, 2])
+    return builds.small(hp)
+
+
+def in_a_name(hp):
+    inputs = keras.Input((4,))
+    name = f"layer_{hp.Choice('bad', [1, 2])}"
+    return builds.compiled(inputs, keras.layers.Dense(3, name=name)(inputs))
+
+
+def output_width(hp):
+    inputs = keras.Input((4,))
+    return builds.compiled(inputs, layers.Dense(hp.Choice("bad", [3, 4]))(inputs))
+
+
+def behind_a_width(hp):
+    inputs = keras.Input((4,))
+    x = layers.Dense(hp.Choice("bad", [3, 4]))(inputs)
+    x = keras.layers.LayerNormalization()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        ordinary_layer,
+        optimizer,
+        without_step,
+        condition,
+        loop,
+        activation,
+        input_shape,
+        not_used,
+        in_a_name,
+        output_width,
+        behind_a_width,
+    ],
+    ids=lambda build: build.__name__,
+)
+def test_what_cannot_be_shared_is_named(build):
+    with pytest.raises(SharingError, match=r"'bad'"):
+        made(build)
+
+
+def test_adding_two_searched_widths_is_refused():
+    def build(hp):
+        inputs = keras.Input((4,))
+        a = layers.Dense(hp.Choice("a", [4, 8]))(inputs)
+        b = layers.Dense(hp.Choice("b", [4, 8]))(inputs)
+        x = keras.layers.Add()([a, b])
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    with pytest.raises(SharingError, match=r"'a' and 'b'"):
+        made(build)
+
+
+def test_a_build_that_hides_a_dependence_is_found():
+    def build(hp):
+        op = hp.values.get("op", "first")  # Not as `hp.Choice` gives it.
+        model = builds.small(hp)
+        if op == "second":
+            outputs = keras.layers.Dense(3)(model.outputs[0])
+            return builds.compiled(model.inputs, outputs)
+        return model
+
+    with pytest.raises(ValueError, match="is not the one that the supernet"):
+        made(build)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="Received: build=3"):
+        nas.Supernet(3)
+    with pytest.raises(ValueError, match="Received: sampling='uniform'"):
+        nas.Supernet(builds.small, sampling="uniform")
+    with pytest.raises(ValueError, match=r"Received also: \['rate'\]"):
+        made(fixed={"rate": 1})
+    with pytest.raises(ValueError, match="nothing to share"):
+        made(fixed={"width": 4, "op": "first"})
+    supernet = made()
+    with pytest.raises(ValueError, match=re.escape("Expected one of [4, 8]")):
+        supernet.set_architecture({"width": 5, "op": "first"})
+    with pytest.raises(ValueError, match="architecture=3"):
+        supernet.set_architecture(3)
+
+
+def test_a_subclassed_model_is_refused():
+    class Subclassed(keras.Model):
+        def __init__(self, hp):
+            super().__init__()
+            self.hidden = layers.Dense(hp.Choice("units", [2, 4]))
+
+        def call(self, inputs):
+            return self.hidden(inputs)
+
+    with pytest.raises(ValueError, match="graph of layers"):
+        made(Subclassed)
+
+
+def test_hypermodels_and_sequential_models():
+    class HyperModel(keras_tuner.HyperModel):
+        def build(self, hp):
+            return keras.Sequential(
+                [
+                    keras.Input((6,)),
+                    layers.Dense(hp.Choice("units", [2, 4])),
+                    keras.layers.Dense(3),
+                ]
+            )
+
+    supernet = made(HyperModel())
+    x, _ = builds.data()
+    supernet.set_architecture({"units": 2})
+    subnet = supernet.extract_subnet({"units": 2})
+    np.testing.assert_allclose(
+        supernet.predict(x, verbose=0), subnet.predict(x, verbose=0), atol=1e-6
+    )
+
+
+def test_blocks_say_what_they_cannot_share():
+    def expansion_of_one(hp):
+        inputs = keras.Input((8, 8, 4))
+        block = blocks.InvertedBottleneck(
+            4, expansion=hp.Choice("bad", [1, 3])
+        )
+        x = keras.layers.Flatten()(block(inputs))
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    with pytest.raises(SharingError, match="Leave 1 out"):
+        made(expansion_of_one)
+
+
+def test_rank_correlation_compares_with_trained_trials(tmp_path):
+    x, _ = builds.data(size=128)
+    y = (x[:, 0] > 0.5).astype(int)
+    tuner = nas.RandomSearch(
+        builds.small,
+        objective="val_accuracy",
+        max_trials=4,
+        seed=1,
+        directory=tmp_path,
+    )
+    tuner.search(x, y, epochs=2, validation_data=(x, y), verbose=0)
+    trials = list(tuner.oracle.trials.values())
+    supernet = made()
+    with pytest.raises(ValueError, match="x=x_train"):
+        supernet.rank_correlation(trials)
+    supernet.fit(x, y, epochs=2, validation_data=(x, y), verbose=0)
+    supernet.set_architecture({"width": 4, "op": "third"})
+    result = supernet.rank_correlation(trials)
+    assert supernet.architecture == {"width": 4, "op": "third"}
+    assert result.trained_scores == [
+        trial.metrics.get_best_value("val_accuracy") for trial in trials
+    ]
+    for trial, score in zip(trials, result.supernet_scores, strict=True):
+        supernet.set_architecture(trial.hyperparameters)
+        supernet.calibrate(x)
+        assert supernet.evaluate(x, y, verbose=0)[1] == score
+    assert "4 architectures" in str(result)
+    with pytest.raises(ValueError, match="at least 3 architectures"):
+        supernet.rank_correlation(trials[:2])
