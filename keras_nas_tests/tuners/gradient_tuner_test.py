@@ -122,11 +122,11 @@ class KilledError(BaseException):
     """Stands for the end of the process: nothing may be written after it."""
 
 
-@pytest.mark.parametrize("number_of_writes", [7, 10, 11, 12])
+@pytest.mark.parametrize("number_of_writes", [6, 8, 9, 10])
 def test_a_search_killed_at_the_seams_is_no_different(
     finished, tmp_path, monkeypatch, number_of_writes
 ):
-    """Between epochs, before the result, and before the first trial."""
+    """Between epochs, before the result, before the trial and amid it."""
     write = storage.write_atomically
     written = []
 
@@ -140,9 +140,8 @@ def test_a_search_killed_at_the_seams_is_no_different(
         patch.setattr(storage, "write_atomically", write_some)
         with pytest.raises(KilledError):
             make_tuner(tmp_path, max_trials=2).search(**FIT, epochs=2)
-    print(written)
-    assert "gradient_search.npz" in written
-    assert "trial.json" not in written[:-1]
+    last = {6: ".npz", 8: ".npz", 9: "_search.json", 10: "trial.json"}
+    assert written[-1].endswith(last[number_of_writes])
     tuner = make_tuner(tmp_path, max_trials=2)
     tuner.search(**FIT, epochs=2)
     assert tuner.search_history == finished.search_history
