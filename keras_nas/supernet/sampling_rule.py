@@ -8,7 +8,8 @@ class SamplingRule:
 
     A rule is a function of the number of the step and of a seed, without
     state: every replica takes the same architectures, and a training that is
-    taken up again takes those that it would have taken.
+    taken up again takes those that it would have taken. (XLA draws others
+    than TensorFlow on the CPU does.)
 
     Attributes:
         num_paths: Integer, how many architectures a step runs.
@@ -51,11 +52,8 @@ class SamplingRule:
         """Draws from 0 to 1; other purposes get other numbers."""
         seed = tf.stack([tf.cast(seed, "int32"), tf.cast(step, "int32")])
         if purpose:
-            seed = tf.random.experimental.stateless_fold_in(
-                seed, purpose, alg="threefry"
-            )
-        # Left to itself, TensorFlow draws differently under XLA.
-        return tf.random.stateless_uniform(shape, seed, alg="threefry")
+            seed = tf.random.experimental.stateless_fold_in(seed, purpose)
+        return tf.random.stateless_uniform(shape, seed)
 
 
 def pick(draws, num_options):
