@@ -86,7 +86,8 @@ class Benchmark:
             `"max"`.
         evaluations: Integer, the distinct architectures a search evaluates.
         checkpoints: Increasing list of integers up to `evaluations`.
-        columns: Names of the metrics that oracles may look at in advance.
+        columns: Names of the metrics that oracles may look at in advance;
+            see `tables.matching`.
     """
 
     def __init__(self, table, objectives, evaluations, checkpoints, columns=()):
@@ -135,10 +136,9 @@ class Benchmark:
         Returns:
             Dict of what was measured.
         """
-        columns = None
-        if self.columns:
-            columns = Columns(self.table, self.columns)
-        search = strategies.STRATEGIES[name].start(
+        strategy = strategies.STRATEGIES[name]
+        columns = self.columns_of(strategy)
+        search = strategy.start(
             strategies.Problem(
                 space=self.table.space(),
                 objectives=[
@@ -147,7 +147,7 @@ class Benchmark:
                 ],
                 evaluations=self.evaluations,
                 seed=seed,
-                columns=columns,
+                columns=Columns(self.table, columns) if columns else None,
             )
         )
         # The same noise for all strategies, and apart from their own numbers.
@@ -155,6 +155,12 @@ class Benchmark:
         metrics = self.table.with_noise(rng)
         found = self._search(search, metrics)
         return self._judge(found, metrics)
+
+    def columns_of(self, strategy):
+        """Lists the columns that a strategy may look at in advance."""
+        return tables.matching(
+            self.columns or strategy.columns, self.table.metrics
+        )
 
     def _search(self, search, metrics):
         order, recommended, times_s = {}, {}, []
@@ -476,11 +482,15 @@ def main(argv=None):
         selected, left_out = strategies.select(
             options.oracle, len(options.objective)
         )
-        benchmark = _benchmark(options)
+        benchmark = _benchmark(options, selected)
         if options.figure:
             _check_matplotlib()
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
+    for name, strategy in list(selected.items()):
+        if strategy.columns and not benchmark.columns_of(strategy):
+            left_out[name] = f"needs columns {', '.join(strategy.columns)}"
+            del selected[name]
     for name, reason in left_out.items():
         print(f"Left out: {name} {reason}.")
     if not selected:
@@ -572,7 +582,8 @@ def _parser():
         type=names,
         default=[],
         metavar="NAME[,NAME]",
-        help="columns that oracles may look at before an evaluation",
+        help="columns that oracles may look at before an evaluation; NAME* "
+        "for all that begin so (default: proxy_* for predictor-proxies)",
     )
     add("--evaluations", type=positive, default=200)
     add("--seeds", type=positive, default=100, help="searches an oracle")
@@ -595,7 +606,7 @@ def _parser():
     return parser
 
 
-def _benchmark(options):
+def _benchmark(options, selected):
     objectives = []
     for text in options.objective:
         name, _, direction = text.partition(":")
@@ -607,12 +618,18 @@ def _benchmark(options):
         objectives.append((name, direction))
     if not objectives:
         raise ValueError("--objective is empty. Expected the name of a column.")
+    columns = options.columns or [
+        column for one in selected.values() for column in one.columns
+    ]
     table = tables.load(
         options.table,
-        [name for name, _ in objectives] + options.columns,
+        [name for name, _ in objectives] + columns,
         options.format,
         noise=options.noise != "none",
     )
+    for column in options.columns:
+        if not tables.matching([column], table.metrics):
+            raise ValueError(f"--columns: no column of the table is {column}.")
     checkpoints = [n for n in options.checkpoints if n <= options.evaluations]
     return Benchmark(
         table,

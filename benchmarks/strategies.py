@@ -50,12 +50,15 @@ class Strategy:
             `propose()`, `report(metrics)` and `recommend()`.
         packages: Names of modules that the strategy imports.
         is_ours: Boolean, whether it is part of keras_nas.
+        columns: Names of the columns of the table that it cannot do without,
+            and looks at unless others are asked for; see `tables.matching`.
         min_objectives: Integer, 2 for what makes no sense with one.
     """
 
     start: Callable
     packages: tuple = ()
     is_ours: bool = False
+    columns: tuple = ()
     min_objectives: int = 1
 
     def missing_packages(self):
@@ -152,18 +155,25 @@ class OptunaSearch:
         )
 
 
-def ours(oracle_class, takes_columns=False, min_objectives=1, **arguments):
+def ours(
+    oracle_class,
+    takes_columns=False,
+    columns=(),
+    min_objectives=1,
+    **arguments,
+):
     """Describes an oracle of keras_nas.
 
     Args:
         oracle_class: The class.
         takes_columns: Boolean, whether it has an argument `columns`.
+        columns: Names of columns, see `Strategy`.
         min_objectives: Integer, see `Strategy`.
         **arguments: Further arguments, where its defaults are not meant.
     """
 
     def start(problem):
-        columns = {"columns": problem.columns} if takes_columns else {}
+        known = {"columns": problem.columns} if takes_columns else {}
         return OracleSearch(
             oracle_class(
                 objective=problem.objective,
@@ -171,12 +181,17 @@ def ours(oracle_class, takes_columns=False, min_objectives=1, **arguments):
                 hyperparameters=problem.space,
                 seed=problem.seed,
                 max_consecutive_failed_trials=problem.evaluations,
-                **columns,
+                **known,
                 **arguments,
             )
         )
 
-    return Strategy(start, is_ours=True, min_objectives=min_objectives)
+    return Strategy(
+        start,
+        is_ours=True,
+        min_objectives=min_objectives,
+        columns=tuple(columns),
+    )
 
 
 def kerastuner_oracle(oracle_class, packages=()):
@@ -243,6 +258,13 @@ STRATEGIES = {
     "evolution": ours(oracles.RegularizedEvolutionOracle),
     "bayesian": ours(oracles.BayesianOptimizationOracle),
     "pareto-bayesian": ours(oracles.ParetoBayesianOracle),
+    "predictor": ours(oracles.PredictorGuidedOracle, takes_columns=True),
+    "predictor-proxies": ours(
+        oracles.PredictorGuidedOracle, takes_columns=True, columns=["proxy_*"]
+    ),
+    "pareto-predictor": ours(
+        oracles.ParetoPredictorOracle, takes_columns=True, min_objectives=2
+    ),
     "nsga2": ours(oracles.NSGA2Oracle),
     "local": ours(oracles.LocalSearchOracle),
     "mcts": ours(oracles.MonteCarloTreeSearchOracle),

@@ -148,7 +148,8 @@ def load(path, columns=("val_accuracy",), table_format=None, noise=False):
     Args:
         path: Path of the file. If it is not there, it is looked for in the
             folder of the environment variable `KERAS_NAS_DATA`.
-        columns: Names of the metrics to read.
+        columns: Names of the metrics to read. With a `*` at its end, a name
+            stands for all columns that begin with it, be it none.
         table_format: One of `FORMATS`; guessed from the file by default.
         noise: Boolean, whether to read single measurements too. At least one
             metric must have them.
@@ -180,6 +181,30 @@ def load(path, columns=("val_accuracy",), table_format=None, noise=False):
     return Table(path.name, operations, metrics, noisy_metrics)
 
 
+def matching(columns, names):
+    """Replaces columns that end in `*` by the names that begin like them.
+
+    Args:
+        columns: Names, some perhaps with a `*` at the end.
+        names: The names that there are.
+
+    Returns:
+        List of names without repetitions.
+
+    Example:
+
+    >>> matching(["params", "proxy_*"], ["cell", "proxy_nwot", "proxy_zen"])
+    ['params', 'proxy_nwot', 'proxy_zen']
+    """
+    found = []
+    for column in columns:
+        if column.endswith("*"):
+            found += [n for n in names if n.startswith(column[:-1])]
+        else:
+            found.append(column)
+    return list(dict.fromkeys(found))
+
+
 def _find(path):
     path = pathlib.Path(path)
     if path.is_file():
@@ -204,7 +229,8 @@ def _read(path):
 def _read_nasbench201(path, text, columns, noise):
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
-    wanted = list(dict.fromkeys(columns))
+    columns = matching(columns, header)
+    wanted = list(columns)
     singles = {}
     if noise:
         singles = {
@@ -238,7 +264,7 @@ def _read_nasbench201(path, text, columns, noise):
                 arrays[name][numbers[cell]] = _to_float(
                     path, f"line {line}, column `{name}`", field
                 )
-    metrics = {name: arrays[name] for name in dict.fromkeys(columns)}
+    metrics = {name: arrays[name] for name in columns}
     noisy = {name: arrays[single][:, None] for name, single in singles.items()}
     return metrics, noisy
 
@@ -248,6 +274,7 @@ def _read_macro(path, text, columns, noise):
         entries = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
+    columns = matching(columns, next(iter(entries.values()), {}))
     fields = {
         name: "mean_acc" if name == "val_accuracy" else name for name in columns
     }

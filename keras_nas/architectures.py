@@ -62,7 +62,7 @@ def active_values(values, space):
     active = {}
     for hp in parents_first(space):
         known = hp.name in values and hp.name not in active
-        if known and _is_active(hp, active):
+        if known and is_active(hp, active):
             active[hp.name] = _plain(hp, values[hp.name])
     return active
 
@@ -139,7 +139,7 @@ def complete(values, space, rng):
     known = active_values(values, space)
     completed = {}
     for hp in parents_first(space):
-        if hp.name in completed or not _is_active(hp, completed):
+        if hp.name in completed or not is_active(hp, completed):
             continue
         if hp.name in known:
             completed[hp.name] = known[hp.name]
@@ -167,7 +167,7 @@ def default(space):
     """
     values = {}
     for hp in parents_first(space):
-        if hp.name not in values and _is_active(hp, values):
+        if hp.name not in values and is_active(hp, values):
             values[hp.name] = _plain(hp, hp.default)
     return values
 
@@ -212,8 +212,37 @@ def check_values(values, space):
             )
 
 
+def is_known(values, space):
+    """Whether a space has the values, as far as it has their names.
+
+    Args:
+        values: Dict of hyperparameter values, by name. Names that the space
+            lacks do not count.
+        space: `keras_tuner.HyperParameters`, the search space.
+
+    Returns:
+        Bool.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> space = keras_tuner.HyperParameters()
+    >>> _ = space.Choice("units", [8, 16])
+    >>> is_known({"units": 12}, space), is_known({"units": 8, "x": 1}, space)
+    (False, True)
+    """
+    by_name = {}
+    for hp in space.space:
+        by_name.setdefault(hp.name, []).append(hp)
+    return all(
+        any(_can_be(hp, value) for hp in by_name[name])
+        for name, value in values.items()
+        if name in by_name
+    )
+
+
 def _can_be(hp, value):
-    options = _finite_values(hp)
+    options = finite_values(hp)
     if options is not None:
         is_number = isinstance(value, numbers.Real)
         if isinstance(hp, hp_types.Float) and is_number:
@@ -227,7 +256,7 @@ def _range_text(hp):
     if isinstance(hp, (hp_types.Int, hp_types.Float)):
         step = f" in steps of {hp.step}" if hp.step else ""
         return f"a number from {hp.min_value} to {hp.max_value}{step}"
-    return f"one of {list(_finite_values(hp))}"
+    return f"one of {list(finite_values(hp))}"
 
 
 def mutate(values, space, rng, step_probability=0.0):
@@ -287,7 +316,7 @@ def mutate(values, space, rng, step_probability=0.0):
     # Without steps, no number of the generator is spent on them.
     is_step = (
         step_probability > 0
-        and _is_ordered(target)
+        and is_ordered(target)
         and rng.random() < step_probability
     )
     value = _draw_other(target, parent[target.name], rng, is_step)
@@ -328,11 +357,11 @@ def replace(values, name, value, space, rng):
     child = {}
     drawn_anew = set()
     for hp in ordered:
-        if hp.name in child or not _is_active(hp, child):
+        if hp.name in child or not is_active(hp, child):
             continue
         if hp is owners.get(name):
             child[name] = _plain(hp, value)
-            if not _is_ordered(hp):
+            if not is_ordered(hp):
                 drawn_anew.add(name)
         elif owners.get(hp.name) is hp and not drawn_anew.intersection(
             c.name for c in hp.conditions
@@ -376,7 +405,7 @@ def crossover(first, second, space, rng):
     owners = [_owners(parent, ordered) for parent in parents]
     child = {}
     for hp in ordered:
-        if hp.name in child or not _is_active(hp, child):
+        if hp.name in child or not is_active(hp, child):
             continue
         donors = [
             parent[hp.name]
@@ -428,13 +457,13 @@ def encode(values, space):
         if _is_one_hot(hp):
             vector += [
                 float(on and value == active[hp.name])
-                for value in _finite_values(hp)
+                for value in finite_values(hp)
             ]
             continue
         if isinstance(hp, hp_types.Boolean):
             vector.append(float(on and active[hp.name]))
         else:
-            vector.append(_position(hp, active[hp.name]) if on else 0.0)
+            vector.append(position(hp, active[hp.name]) if on else 0.0)
         if hp.conditions:
             vector.append(float(on))
     return np.array(vector, dtype="float64")
@@ -467,7 +496,7 @@ def encoding_columns(space):
         if not _has_choice(hp):
             continue
         if _is_one_hot(hp):
-            columns += [f"{hp.name}={value}" for value in _finite_values(hp)]
+            columns += [f"{hp.name}={value}" for value in finite_values(hp)]
             continue
         columns.append(hp.name)
         if hp.conditions:
@@ -529,14 +558,14 @@ def enumerate_architectures(space, rng=None):
     def walk(position, values):
         while position < len(ordered) and (
             ordered[position].name in values
-            or not _is_active(ordered[position], values)
+            or not is_active(ordered[position], values)
         ):
             position += 1
         if position == len(ordered):
             yield dict(values)
             return
         hp = ordered[position]
-        options = _finite_values(hp)
+        options = finite_values(hp)
         if options is None:
             options = [hp.default if rng is None else _draw(hp, rng)]
         order = range(len(options))
@@ -635,7 +664,9 @@ def is_active(hp, values):
     >>> is_active(space.space[0], {})
     True
     """
-    return _is_active(hp, values)
+    return not hp.conditions or all(
+        condition.is_active(values) for condition in hp.conditions
+    )
 
 
 def finite_values(hp):
@@ -656,7 +687,15 @@ def finite_values(hp):
     >>> list(finite_values(space.space[0]))
     [1, 3, 5]
     """
-    return _finite_values(hp)
+    if isinstance(hp, hp_types.Fixed):
+        return (hp.value,)
+    if isinstance(hp, hp_types.Int) and (
+        hp.step is None or hp.sampling == "linear"
+    ):
+        return range(hp.min_value, hp.max_value + 1, hp.step or 1)
+    if isinstance(hp, hp_types.Float) and hp.step is None:
+        return (hp.min_value,) if hp.min_value == hp.max_value else None
+    return tuple(dict.fromkeys(_plain(hp, value) for value in hp.values))
 
 
 def is_ordered(hp):
@@ -676,7 +715,9 @@ def is_ordered(hp):
     >>> is_ordered(space.space[0])
     False
     """
-    return _is_ordered(hp)
+    if isinstance(hp, hp_types.Choice):
+        return hp.ordered
+    return isinstance(hp, (hp_types.Int, hp_types.Float))
 
 
 def position(hp, value):
@@ -698,13 +739,11 @@ def position(hp, value):
     >>> position(space.space[0], 1e-2)
     0.5
     """
-    return _position(hp, value)
-
-
-def _is_active(hp, values):
-    return not hp.conditions or all(
-        condition.is_active(values) for condition in hp.conditions
-    )
+    if isinstance(hp, hp_types.Float) and hp.step is not None:
+        # KerasTuner's floor division gives neighbouring steps one index.
+        steps = np.array(finite_values(hp))
+        return (np.abs(steps - value).argmin() + 0.5) / len(steps)
+    return hp.value_to_prob(value)
 
 
 def _owners(values, ordered):
@@ -712,7 +751,7 @@ def _owners(values, ordered):
     owners = {}
     for hp in ordered:
         known = hp.name in values and hp.name not in owners
-        if known and _is_active(hp, values):
+        if known and is_active(hp, values):
             owners[hp.name] = hp
     return owners
 
@@ -728,16 +767,16 @@ def _draw_other(hp, current, rng, is_step):
         value = _step(hp, current, rng) if is_step else _draw(hp, rng)
         if value != current:
             return value
-    others = [v for v in _finite_values(hp) or () if v != current]
+    others = [v for v in finite_values(hp) or () if v != current]
     return others[rng.integers(len(others))] if others else value
 
 
 def _step(hp, current, rng):
     """Draws a value near the current one; the ends of the range reflect."""
     # From 0 over 1 back to 0 at 2, as a folded ruler.
-    folded = abs(_position(hp, current) + rng.normal(0, _STEP_SHARE)) % 2
-    position = min(folded, 2 - folded, _ALMOST_ONE)
-    return _plain(hp, hp.prob_to_value(position))
+    folded = abs(position(hp, current) + rng.normal(0, _STEP_SHARE)) % 2
+    share = min(folded, 2 - folded, _ALMOST_ONE)
+    return _plain(hp, hp.prob_to_value(share))
 
 
 def _plain(hp, value):
@@ -753,28 +792,6 @@ def _plain(hp, value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _position(hp, value):
-    """Where a value stands in its range, from 0 to 1."""
-    if isinstance(hp, hp_types.Float) and hp.step is not None:
-        # KerasTuner's floor division gives neighbouring steps one index.
-        steps = np.array(_finite_values(hp))
-        return (np.abs(steps - value).argmin() + 0.5) / len(steps)
-    return hp.value_to_prob(value)
-
-
-def _finite_values(hp):
-    """The distinct values of a hyperparameter; None if it is continuous."""
-    if isinstance(hp, hp_types.Fixed):
-        return (hp.value,)
-    if isinstance(hp, hp_types.Int) and (
-        hp.step is None or hp.sampling == "linear"
-    ):
-        return range(hp.min_value, hp.max_value + 1, hp.step or 1)
-    if isinstance(hp, hp_types.Float) and hp.step is None:
-        return (hp.min_value,) if hp.min_value == hp.max_value else None
-    return tuple(dict.fromkeys(_plain(hp, value) for value in hp.values))
-
-
 def _has_choice(hp):
     # Called for every hyperparameter of every mutation, so without a list
     # of the values.
@@ -783,12 +800,6 @@ def _has_choice(hp):
     if isinstance(hp, hp_types.Choice):
         return any(value != hp.values[0] for value in hp.values)
     return hp.prob_to_value(0.0) != hp.prob_to_value(_ALMOST_ONE)
-
-
-def _is_ordered(hp):
-    if isinstance(hp, hp_types.Choice):
-        return hp.ordered
-    return isinstance(hp, (hp_types.Int, hp_types.Float))
 
 
 def _is_one_hot(hp):
@@ -816,17 +827,17 @@ def _count(group):
     parents = {c.name for hp in group for c in hp.conditions}
     branching = [hp for hp in group if hp.name in parents]
     leaves = [hp for hp in group if hp.name not in parents]
-    if any(_finite_values(hp) is None for hp in branching):
+    if any(finite_values(hp) is None for hp in branching):
         return math.inf
-    possible = math.prod(len(_finite_values(hp)) for hp in branching)
+    possible = math.prod(len(finite_values(hp)) for hp in branching)
     if possible > _MAX_COUNTED_ASSIGNMENTS:
         return math.inf
     seen = set()
     total = 0
-    for choice in itertools.product(*map(_finite_values, branching)):
+    for choice in itertools.product(*map(finite_values, branching)):
         values = {}
         for hp, value in zip(branching, choice, strict=True):
-            if hp.name not in values and _is_active(hp, values):
+            if hp.name not in values and is_active(hp, values):
                 values[hp.name] = value
         key = tuple(sorted(values.items()))
         if key in seen:
@@ -834,8 +845,8 @@ def _count(group):
         seen.add(key)
         options = {}
         for hp in leaves:
-            if _is_active(hp, values):
-                options.setdefault(hp.name, _finite_values(hp))
+            if is_active(hp, values):
+                options.setdefault(hp.name, finite_values(hp))
         if any(values is None for values in options.values()):
             return math.inf
         total += math.prod(len(values) for values in options.values())

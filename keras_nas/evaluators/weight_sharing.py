@@ -10,6 +10,7 @@ import keras
 import keras_tuner
 import numpy as np
 import tensorflow as tf
+from keras_tuner.errors import FatalValueError
 
 from keras_nas import storage
 from keras_nas.evaluators.best_weights import BestWeights
@@ -180,7 +181,7 @@ class WeightSharing(Evaluator):
         if is_trained:
             found = storage.read_json(about_path)
             if found != about:
-                raise ValueError(
+                raise FatalValueError(
                     f"The supernet in '{folder}' was trained with {found}, "
                     f"and now {about} is asked for. Scores of two supernets "
                     "cannot be compared. Expected the same arguments, "

@@ -50,6 +50,7 @@ class Conv2D(keras.layers.Conv2D):
     """
 
     def __new__(cls, filters, kernel_size, *args, **kwargs):
+        """Returns a Keras layer where nothing is searched."""
         if not is_elastic(filters) and not is_elastic(kernel_size):
             return keras.layers.Conv2D(filters, kernel_size, *args, **kwargs)
         return super().__new__(cls, filters, kernel_size, *args, **kwargs)

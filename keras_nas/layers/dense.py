@@ -38,6 +38,7 @@ class Dense(keras.layers.Dense):
     """
 
     def __new__(cls, units, *args, **kwargs):
+        """Returns a Keras layer where nothing is searched."""
         if not is_elastic(units):
             return keras.layers.Dense(units, *args, **kwargs)
         return super().__new__(cls, units, *args, **kwargs)

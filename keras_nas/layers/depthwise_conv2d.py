@@ -46,6 +46,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """
 
     def __new__(cls, kernel_size, *args, **kwargs):
+        """Returns a Keras layer where nothing is searched."""
         if not is_elastic(kernel_size):
             return keras.layers.DepthwiseConv2D(kernel_size, *args, **kwargs)
         return super().__new__(cls, kernel_size, *args, **kwargs)
@@ -95,11 +96,8 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             inputs: Integer array, the input channels in use.
         """
         kernel, *bias = self.get_weights()
-        kernel = self.elastic_kernel.cut(kernel, options)[:, :, inputs]
+        kernel = self.elastic_kernel.cut(kernel, options)
         # The outputs of a channel lie side by side.
-        outputs = [
-            channel * self.depth_multiplier + number
-            for channel in inputs
-            for number in range(self.depth_multiplier)
-        ]
-        return [kernel, *(part[outputs] for part in bias)]
+        shape = (-1, self.depth_multiplier)
+        bias = [part.reshape(shape)[inputs].ravel() for part in bias]
+        return [kernel[:, :, inputs], *bias]

@@ -11,6 +11,8 @@ from keras_nas.oracles.monte_carlo_tree_search_oracle import (
 from keras_nas.oracles.nsga2_oracle import NSGA2Oracle
 from keras_nas.oracles.oracle import Oracle
 from keras_nas.oracles.pareto_bayesian_oracle import ParetoBayesianOracle
+from keras_nas.oracles.pareto_predictor_oracle import ParetoPredictorOracle
+from keras_nas.oracles.predictor_guided_oracle import PredictorGuidedOracle
 from keras_nas.oracles.random_oracle import RandomOracle
 from keras_nas.oracles.regularized_evolution_oracle import (
     RegularizedEvolutionOracle,
@@ -27,6 +29,8 @@ __all__ = [
     "NSGA2Oracle",
     "Oracle",
     "ParetoBayesianOracle",
+    "ParetoPredictorOracle",
+    "PredictorGuidedOracle",
     "RandomOracle",
     "RegularizedEvolutionOracle",
     "ReinforcementLearningOracle",

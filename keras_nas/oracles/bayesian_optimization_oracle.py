@@ -38,6 +38,9 @@ _SMALL_STEPS = 0.5
 _REFIT_FACTOR = 1.1
 _MAX_FITTED = 256
 
+# The best by the model is recommended of so many of the best scores.
+_MAX_RECOMMENDED = 5
+
 # Of more trials, the best and the latest are kept; what is kept changes in
 # steps, for the model has to be fitted anew then.
 _MAX_TRIALS = 1000
@@ -139,7 +142,7 @@ class BayesianOptimizationOracle(Oracle):
             return super().recommend()
         self._prepare()
         model = self._model("loss", trials, self.loss)
-        means, _ = model.predict(self._encoded(trials))
+        means = self._without_noise(model, trials)
         candidates = [
             (-round(mean, 9), self.loss(trial), number)
             for number, (mean, trial) in enumerate(
@@ -148,6 +151,15 @@ class BayesianOptimizationOracle(Oracle):
             if trial.trial_id in own
         ]
         return trials[min(candidates)[-1]] if candidates else None
+
+    def _without_noise(self, model, trials):
+        """Estimates the scores of what has been tried already."""
+        # Of the best few: where the model takes differences for noise, it
+        # alone would be blind.
+        means = model.predict(self._encoded(trials))[0]
+        losses = np.array([self.loss(trial) for trial in trials])
+        means[np.argsort(losses, kind="stable")[_MAX_RECOMMENDED:]] = -np.inf
+        return means
 
     def _acquisition(self, trials, running, rng):
         """Returns a pair of functions of encoded rows.

@@ -317,7 +317,8 @@ class Oracle(keras_tuner.Oracle):
 
         Args:
             project_dir: String, the folder of a search with the same
-                objective. Hyperparameters that this space lacks are ignored.
+                objective. Hyperparameters that this space lacks are ignored,
+                and so are trials with a value that this space does not have.
 
         Raises:
             ValueError: If there is no completed trial with the objective.
@@ -327,9 +328,12 @@ class Oracle(keras_tuner.Oracle):
         if self.objective.name not in names:
             names.append(self.objective.name)
         imported = []
+        space = self.get_space()
         for trial in read_trials(project_dir).values():
-            if trial.status == TrialStatus.COMPLETED and all(
-                trial.metrics.exists(name) for name in names
+            if (
+                trial.status == TrialStatus.COMPLETED
+                and all(trial.metrics.exists(name) for name in names)
+                and architectures.is_known(trial.hyperparameters.values, space)
             ):
                 values = trial.hyperparameters.values
                 metrics = {
@@ -340,9 +344,9 @@ class Oracle(keras_tuner.Oracle):
         if not imported:
             raise ValueError(
                 f"There is nothing to import from '{project_dir}': it has no "
-                f"completed trial with {names}. Expected the folder of a "
-                "search with the same objective, the one that holds "
-                "'oracle.json'."
+                f"completed trial with {names} and with values that this "
+                "space has. Expected the folder of a search with the same "
+                "objective, the one that holds 'oracle.json'."
             )
         with self._lock:
             self._set_imported(

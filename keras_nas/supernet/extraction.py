@@ -7,7 +7,7 @@ finds for every layer of the one the layer of the other it inherits from.
 
 from keras_nas.graph import Graph
 from keras_nas.supernet.channels import MaskChannels
-from keras_nas.supernet.elastic_channels import subnet_weights
+from keras_nas.supernet.elastic_graph import subnet_weights
 from keras_nas.supernet.switch import ChosenSum, Switch
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_nas.supernet.sampling_rule import SamplingRule
+from keras_nas.supernet.sampling_rule import SamplingRule, pick
 
 
 class FairSampling(SamplingRule):
@@ -40,5 +40,5 @@ class FairSampling(SamplingRule):
         num_options = self.space.num_options
         shape = [self.num_paths, len(num_options)]
         order = tf.argsort(self._uniform(shape, step, seed), axis=0)
-        shift = tf.argsort(self._uniform(shape, step, seed, 1), axis=0)[:1]
+        shift = pick(self._uniform(shape[1:], step, seed, 1), num_options)
         return (order + shift) % num_options

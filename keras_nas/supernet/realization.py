@@ -6,7 +6,7 @@ import functools
 import keras
 
 from keras_nas.layers.cell import Cell
-from keras_nas.layers.elastic_value import ElasticValue
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
 from keras_nas.layers.factories import call_factory
 from keras_nas.layers.input_choice import InputChoice
 from keras_nas.layers.layer_choice import LayerChoice
@@ -177,7 +177,15 @@ def branch(apply, inputs):
     outputs = apply(own)
     if outputs is own:
         return Branch()
-    return Branch(keras.Model(own, outputs))
+    model = keras.Model(own, outputs)
+    for layer in model.layers:
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise SharingError(
+                f"{layer.name!r} has an `activity_regularizer`. Its loss "
+                "cannot leave the branch of a supernet that it is in. Leave "
+                "it out, or regularize the weights."
+            )
+    return Branch(model)
 
 
 def _outputs(branch, inputs):

@@ -12,7 +12,7 @@ from keras_nas.compile_arguments import compile_arguments
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet.calibration import Calibration
 from keras_nas.supernet.distillation import distillation_loss
-from keras_nas.supernet.elastic_channels import ElasticGraph
+from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import rank_correlation

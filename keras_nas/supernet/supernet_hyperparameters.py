@@ -36,22 +36,22 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
         self._prefixes = []
         self.architectures = ArchitectureSpace()
 
-    def Choice(self, name, values, *args, **kwargs):
+    def Choice(self, name, values, *args, **kwargs):  # noqa: N802
         """Returns all values at once."""
         register = super().Choice
         return self._all(name, lambda: register(name, values, *args, **kwargs))
 
-    def Int(self, name, *args, **kwargs):
+    def Int(self, name, *args, **kwargs):  # noqa: N802
         """Returns all values at once."""
         register = super().Int
         return self._all(name, lambda: register(name, *args, **kwargs))
 
-    def Float(self, name, *args, **kwargs):
+    def Float(self, name, *args, **kwargs):  # noqa: N802
         """Returns all values at once."""
         register = super().Float
         return self._all(name, lambda: register(name, *args, **kwargs))
 
-    def Boolean(self, name, *args, **kwargs):
+    def Boolean(self, name, *args, **kwargs):  # noqa: N802
         """Returns both values at once."""
         register = super().Boolean
         return self._all(name, lambda: register(name, *args, **kwargs))

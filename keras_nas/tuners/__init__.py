@@ -9,6 +9,8 @@ from keras_nas.tuners.local_search import LocalSearch
 from keras_nas.tuners.monte_carlo_tree_search import MonteCarloTreeSearch
 from keras_nas.tuners.nsga2 import NSGA2
 from keras_nas.tuners.pareto_bayesian import ParetoBayesian
+from keras_nas.tuners.pareto_predictor import ParetoPredictor
+from keras_nas.tuners.predictor_guided import PredictorGuided
 from keras_nas.tuners.random_search import RandomSearch
 from keras_nas.tuners.regularized_evolution import RegularizedEvolution
 from keras_nas.tuners.reinforcement_learning import ReinforcementLearning
@@ -24,6 +26,8 @@ __all__ = [
     "LocalSearch",
     "MonteCarloTreeSearch",
     "ParetoBayesian",
+    "ParetoPredictor",
+    "PredictorGuided",
     "RandomSearch",
     "RegularizedEvolution",
     "ReinforcementLearning",

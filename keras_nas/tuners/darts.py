@@ -17,9 +17,9 @@ class DARTS(GradientTuner):
     depths, but no widths and kernel sizes (`fixed=`, or a `LayerChoice`).
 
     In long searches DARTS tends to collapse onto skip connections. Cures,
-    which can be combined: `early_stopping=` with `HessianStopping()` or
-    `SkipStopping()` of `keras_nas.supernet.gradient`, `auxiliary_skip=True`
-    and `skip_drop_rate=0.3`.
+    which can be combined: `early_stopping=` with
+    `keras_nas.supernet.HessianStopping()` or `SkipStopping()`,
+    `auxiliary_skip=True` and `skip_drop_rate=0.3`.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled functional

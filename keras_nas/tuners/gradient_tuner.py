@@ -126,7 +126,7 @@ class GradientTuner(Tuner):
             raise ValueError(
                 "Invalid value received for argument `early_stopping`. "
                 "Expected a rule such as "
-                "`keras_nas.supernet.gradient.SkipStopping()`. Received: "
+                "`keras_nas.supernet.SkipStopping()`. Received: "
                 f"early_stopping={early_stopping!r}"
             )
         if alpha_optimizer is not None and (

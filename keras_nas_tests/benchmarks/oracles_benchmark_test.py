@@ -94,6 +94,7 @@ def table(tmp_path):
             "latency_ms": lambda cell: 1 + digit_sum(cell),
             "same_ms": lambda cell: 3,
             "gaps_ms": lambda cell: "" if cell[0] == "4" else digit_sum(cell),
+            "proxy_x": lambda cell: "" if cell[0] == "0" else int(cell) ** 2,
         },
     )
 
@@ -392,6 +393,42 @@ def test_oracles_get_what_they_ask_for(table, tmp_path, monkeypatch):
     assert np.isnan(known["gaps_ms"])
 
 
+def test_columns_are_those_asked_for_or_those_a_strategy_needs(
+    table, tmp_path, monkeypatch, capsys
+):
+    asked = {}
+
+    def noting(name, **arguments):
+        class WithColumns(strategies.oracles.RandomOracle):
+            def __init__(self, columns=None, **kwargs):
+                known = columns and columns(values_of("400001"))
+                asked[name] = sorted(known or ())
+                super().__init__(**kwargs)
+
+        strategy = strategies.ours(WithColumns, takes_columns=True, **arguments)
+        monkeypatch.setitem(strategies.STRATEGIES, name, strategy)
+
+    noting("any")
+    noting("needy", columns=["gaps*", "same*"])
+    noting("lacking", columns=["nothing_*"])
+
+    def run_all(*arguments):
+        asked.clear()
+        run(
+            *(table, tmp_path, "--seeds=1", "--evaluations=1", *arguments),
+            oracle="any,needy,lacking",
+        )
+        return asked
+
+    assert run_all() == {"any": [], "needy": ["gaps_ms", "same_ms"]}
+    assert "lacking needs columns nothing_*" in capsys.readouterr().out
+    expected = dict.fromkeys(["any", "needy", "lacking"], ["latency_ms"])
+    assert run_all("--columns=lat*") == expected
+    # An objective that is known in advance.
+    both = ("--objective=val_accuracy,latency_ms", "--columns=latency_ms")
+    assert run_all(*both) == expected
+
+
 def test_names_of_groups_and_what_is_left_out(monkeypatch):
     selected, left_out = strategies.select(["ours", "evolution"])
     assert {"random", "evolution"} <= set(selected)
@@ -426,6 +463,7 @@ def test_names_of_groups_and_what_is_left_out(monkeypatch):
             ["--oracle=random", "--objective=val_accuracy,same_ms"],
             "no hypervolume.*same_ms",
         ),
+        (["--oracle=random", "--columns=no_*"], "no column.*no_"),
         (["--oracle=random", "--seeds=0"], "0 is not positive"),
         (["--oracle=random", "--table=gone.csv"], "KERAS_NAS_DATA"),
         (["--oracle=random", "--format=nasbench_macro"], "not JSON"),

@@ -57,8 +57,16 @@ class Participant:
         return self.oracle(**(defaults | self.arguments | arguments))
 
     def __str__(self):
-        given = ",".join(f"{name}={v}" for name, v in self.arguments.items())
+        given = ",".join(
+            f"{name}={getattr(v, '__name__', v)}"
+            for name, v in self.arguments.items()
+        )
         return f"{self.oracle.__name__}({given})"
+
+
+def count_columns(values):
+    """Something that is known before a trial, for some architectures."""
+    return {"values": len(values)} if len(values) % 2 else None
 
 
 ORACLES = [
@@ -75,6 +83,14 @@ ORACLES = [
     Participant(
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
+    Participant(oracles.PredictorGuidedOracle, early={"num_initial_points": 4}),
+    Participant(
+        oracles.PredictorGuidedOracle,
+        {"columns": count_columns},
+        early={"num_initial_points": 4},
+        # As the one above, for these columns are of no help.
+        beats_random=False,
+    ),
     Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
     Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
@@ -86,6 +102,7 @@ ORACLES = [
 ]
 
 MULTI_OBJECTIVE = [
+    Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
     Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
 ]

@@ -928,6 +928,30 @@ def test_imported_trials_teach_and_do_not_count(create, tmp_path):
     assert scores == known
 
 
+def test_values_that_the_space_lacks_are_not_imported(create, tmp_path):
+    wide = keras_tuner.HyperParameters()
+    wide.Choice("op", ["a", "b", "removed"])
+    wide.Int("size", 1, 9)
+    earlier = Project(tmp_path)
+    oracle = earlier.open(create(wide, max_trials=20))
+    search(oracle, lambda values: float(values["size"]))
+    narrow = keras_tuner.HyperParameters()
+    narrow.Choice("op", ["a", "b"])
+    narrow.Int("size", 2, 4)
+    later = create(narrow, max_trials=6)
+    later.import_trials(str(earlier.file.parent))
+    kept = [
+        trial
+        for trial in oracle.completed_trials()
+        if trial.hyperparameters.values["op"] != "removed"
+        and 2 <= trial.hyperparameters.values["size"] <= 4
+    ]
+    assert len(later.completed_trials()) == len(kept) > 0
+    for values in search(later, lambda values: float(values["size"])):
+        assert values["op"] in ("a", "b")
+        assert 2 <= values["size"] <= 4
+
+
 def test_a_project_of_another_objective_cannot_be_imported(create, tmp_path):
     project = Project(tmp_path)
     oracle = project.open(create(toy_space()))

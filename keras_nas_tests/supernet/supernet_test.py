@@ -389,7 +389,9 @@ def in_a_name(hp):
 
 def output_width(hp):
     inputs = keras.Input((4,))
-    return builds.compiled(inputs, layers.Dense(hp.Choice("bad", [3, 4]))(inputs))
+    return builds.compiled(
+        inputs, layers.Dense(hp.Choice("bad", [3, 4]))(inputs)
+    )
 
 
 def behind_a_width(hp):
@@ -495,17 +497,96 @@ def test_hypermodels_and_sequential_models():
     )
 
 
-def test_blocks_say_what_they_cannot_share():
-    def expansion_of_one(hp):
-        inputs = keras.Input((8, 8, 4))
-        block = blocks.InvertedBottleneck(
-            4, expansion=hp.Choice("bad", [1, 3])
-        )
-        x = keras.layers.Flatten()(block(inputs))
-        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+def on_images(hp, apply):
+    """A model with a part in it that is to be shared, or not."""
+    inputs = keras.Input((8, 8, 8))
+    x = keras.layers.GlobalAveragePooling2D()(apply(hp, inputs))
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
 
-    with pytest.raises(SharingError, match="Leave 1 out"):
-        made(expansion_of_one)
+
+@pytest.mark.parametrize(
+    "apply",
+    [
+        lambda hp, x: blocks.ConvBlock(
+            hp.Choice("f", [4, 8]), hp.Choice("k", [3, 5]), strides=2
+        )(x),
+        lambda hp, x: blocks.SeparableConvBlock(
+            hp.Choice("f", [4, 8]), hp.Choice("k", [3, 5])
+        )(x),
+        lambda hp, x: blocks.InvertedBottleneck(
+            hp.Choice("f", [4, 8]), hp.Choice("k", [3, 5]), strides=2
+        )(x),
+        lambda hp, x: blocks.ResidualBlock(
+            hp.Choice("f", [4, 8]), hp.Choice("k", [3, 5]), strides=2
+        )(x),
+    ],
+    ids=["conv", "separable", "bottleneck", "residual"],
+)
+def test_widths_and_kernels_of_blocks(apply):
+    supernet = made(lambda hp: on_images(hp, apply))
+    x, _ = builds.data((8, 8, 8), size=8)
+    for f in (4, 8):
+        for k in (3, 5):
+            supernet.set_architecture({"f": f, "k": k})
+            subnet = supernet.extract_subnet({"f": f, "k": k})
+            np.testing.assert_allclose(
+                subnet.predict(x, verbose=0),
+                supernet.predict(x, verbose=0),
+                atol=1e-5,
+            )
+
+
+@pytest.mark.parametrize(
+    ("apply", "message"),
+    [
+        (
+            lambda hp, x: blocks.InvertedBottleneck(
+                8, expansion=hp.Choice("bad", [1, 3])
+            )(x),
+            "Leave 1 out",
+        ),
+        (
+            lambda hp, x: blocks.InvertedBottleneck(hp.Choice("bad", [8, 16]))(
+                x
+            ),
+            "'bad' is used where the supernet needs one plain value",
+        ),
+        (
+            lambda hp, x: blocks.InvertedBottleneck(8)(
+                layers.Conv2D(hp.Choice("bad", [8, 16]), 1)(x)
+            ),
+            "is not the one that the supernet holds: Add",
+        ),
+        (
+            lambda hp, x: layers.LayerChoice(
+                hp,
+                "op",
+                {
+                    "a": lambda: blocks.ConvBlock(hp.Choice("bad", [4, 8])),
+                    "b": lambda: blocks.ConvBlock(8),
+                },
+            )(x),
+            "'bad' and a fixed one",
+        ),
+        (
+            lambda hp, x: layers.LayerChoice(
+                hp,
+                "op",
+                {
+                    "a": blocks.Identity,
+                    "b": lambda: keras.layers.Conv2D(
+                        8, 1, activity_regularizer="l2"
+                    ),
+                },
+            )(x),
+            "activity_regularizer",
+        ),
+    ],
+    ids=["expansion", "filters", "input", "candidates", "activity"],
+)
+def test_what_cannot_be_shared_is_explained(apply, message):
+    with pytest.raises(ValueError, match=message):
+        made(lambda hp: on_images(hp, apply))
 
 
 def test_rank_correlation_compares_with_trained_trials(tmp_path):

@@ -53,7 +53,7 @@ class ElasticGraph:
 
     Args:
         model: Functional `keras.Model` as the realisations built it.
-        input_channels: List of `Channels` or `None`, one an input.
+        input_channels: Optional list of `Channels` or `None`, one an input.
 
     Attributes:
         graph: `keras_nas.graph.Graph`. Its switches hold `Branch`es with an
@@ -65,7 +65,7 @@ class ElasticGraph:
             cannot be told of.
     """
 
-    def __init__(self, model, input_channels=()):
+    def __init__(self, model, input_channels=None):
         self._channels = {}
         self._tensors = []  # Keeps them alive, as ids tell them apart.
         model = functional(model)
@@ -75,7 +75,8 @@ class ElasticGraph:
             ),
             model.input,
         )
-        for tensor, channels in zip(tensors_in(inputs), input_channels):
+        given = input_channels or [None] * len(tensors_in(inputs))
+        for tensor, channels in zip(tensors_in(inputs), given, strict=True):
             self._note(tensor, channels)
         self.graph = Graph(model, self._apply, inputs)
         self.model = self.graph.model

@@ -1,0 +1,387 @@
+"""Measures what weight sharing costs, and how far its scores can be trusted.
+
+    python -m benchmarks.supernet --json supernet.json
+    python -m benchmarks.supernet --json supernet.json --only step,extraction
+
+On Fashion-MNIST, reduced to 14 by 14 pixels and to some thousand images: from
+Debian's package `dataset-fashion-mnist`, or as Keras downloads it. The space
+has six places with four candidates each. On two cores it takes half an hour.
+
+`step`: milliseconds a training step, batches of 64, of the supernet
+(`supernet_ms`) and of some architectures of its space (`single_ms`, one each).
+They take turns; times are medians over the turns. `step_ratio` is the one
+divided by the mean of the others, `step_ratio_quartiles` over the turns.
+
+`extraction`: over 50 random architectures of a space with every primitive and
+every elastic dimension, `largest_difference` between the outputs of the
+supernet and those of the ordinary model with its weights.
+
+`ranking`: random architectures are each trained on their own, and scored with
+the weights of supernets that were trained by the rules of `keras_nas.supernet`.
+`kendall_tau` is the rank correlation of the two validation accuracies, with the
+95% bootstrap interval. `scores_per_s` leaves out the training of the supernet,
+`supernet_training_s`. `speedup`: the seconds of a training on its own by those
+of a score. Rules that run several architectures a step get as many steps fewer
+(`epochs`), so that all cost about the same. `seed_noise_tau` is that of two
+trainings of the same architectures with two seeds: no predictor can do better.
+
+`search`: regularised evolution with `evaluators.WeightSharing` under a limit on
+FLOPs. What it finds is trained on its own with some seeds (`found_accuracy`),
+and so are ten random architectures of at least as many FLOPs
+(`random_accuracies`). `margin_in_standard_errors` is the difference of the
+means by the standard error of the ten's.
+
+`memory`: see `benchmarks.gradient_memory`.
+"""
+
+import gzip
+import json
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import keras
+import keras_tuner
+import numpy as np
+from absl import app, flags
+
+import keras_nas as nas
+from keras_nas import blocks, layers
+from keras_nas.supernet import (
+    FairSampling,
+    SandwichSampling,
+    UniformSampling,
+)
+from keras_nas.supernet.rank_correlation import kendall_tau
+from keras_nas_tests.supernet import builds
+
+PARTS = ("step", "extraction", "ranking", "search", "memory")
+PLACES = 6
+CANDIDATES = ("identity", "pool", "separable", "conv")
+_DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
+_VALIDATION_IMAGES = 2000
+_BATCH_SIZE = 64
+
+_JSON = flags.DEFINE_string("json", None, "file for the results")
+_ONLY = flags.DEFINE_list("only", PARTS, f"some of {', '.join(PARTS)}")
+_DATA = flags.DEFINE_string("data", _DEBIAN_FOLDER, "folder of the images")
+_IMAGES = flags.DEFINE_integer("images", 8000, "images to train on")
+_EPOCHS = flags.DEFINE_integer("epochs", 6, "of an architecture on its own")
+_SUPERNET_EPOCHS = flags.DEFINE_integer(
+    "supernet_epochs", 36, "of the supernet, with one architecture a step"
+)
+_ARCHITECTURES = flags.DEFINE_integer("architectures", 24, "to rank")
+_TRIALS = flags.DEFINE_integer("trials", 150, "of the search")
+_SEED = flags.DEFINE_integer("seed", 0, "of everything")
+
+
+def build(hp):
+    """Builds a small convolutional network: 4**6 architectures."""
+    x = inputs = keras.Input((14, 14, 1))
+    x = blocks.ConvBlock(12)(x)
+    for place in range(PLACES):
+        if place in (2, 4):
+            x = blocks.ConvBlock(x.shape[-1] * 3 // 2, strides=2)(x)
+        width = x.shape[-1]
+        x = layers.LayerChoice(
+            hp,
+            f"place{place}",
+            {
+                "identity": blocks.Identity,
+                "pool": lambda: blocks.PoolingBlock("average"),
+                "separable": lambda width=width: blocks.SeparableConvBlock(
+                    width
+                ),
+                "conv": lambda width=width: blocks.ConvBlock(width),
+            },
+        )(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
+    model.compile(
+        keras.optimizers.Adam(2e-3),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def read_data(folder, num_images):
+    """Returns images and labels, to train and to validate."""
+    if pathlib.Path(folder).is_dir():
+        name = str(pathlib.Path(folder, "train-{}-ubyte.gz"))
+        with gzip.open(name.format("images-idx3")) as file:
+            x = np.frombuffer(file.read(), "uint8", offset=16)
+        with gzip.open(name.format("labels-idx1")) as file:
+            y = np.frombuffer(file.read(), "uint8", offset=8)
+    else:
+        (x, y), _ = keras.datasets.fashion_mnist.load_data()
+    x = x.reshape(-1, 14, 2, 14, 2, 1).mean((2, 4)).astype("float32") / 255
+    y = y.astype("int64")
+    training = x[:num_images], y[:num_images]
+    return *training, x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
+
+
+def single(values, seed):
+    """Builds one architecture."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    return build(hp)
+
+
+def train_alone(values, data, epochs, seed):
+    """Returns the best validation accuracy, and the seconds it took."""
+    x, y, x_val, y_val = data
+    started_s = time.perf_counter()
+    history = single(values, seed).fit(
+        x,
+        y,
+        batch_size=_BATCH_SIZE,
+        epochs=epochs,
+        validation_data=(x_val, y_val),
+        verbose=0,
+    )
+    took_s = time.perf_counter() - started_s
+    return max(history.history["val_accuracy"]), took_s
+
+
+def random_values(rng):
+    """Draws an architecture."""
+    return {
+        f"place{place}": CANDIDATES[rng.integers(len(CANDIDATES))]
+        for place in range(PLACES)
+    }
+
+
+def measure_step(data, rounds=7, singles=4):
+    """Times training steps of the supernet and of single architectures."""
+    x, y, *_ = data
+    count = 30 * _BATCH_SIZE
+    rng = np.random.default_rng(_SEED.value)
+    models = {"supernet": nas.Supernet(build, seed=_SEED.value)}
+    for number in range(singles):
+        models[f"single{number}"] = single(random_values(rng), number)
+    for model in models.values():  # Traces it.
+        model.fit(x[:_BATCH_SIZE], y[:_BATCH_SIZE], _BATCH_SIZE, verbose=0)
+    times_ms = {name: [] for name in models}
+    for _ in range(rounds):
+        for name, model in models.items():
+            started_s = time.perf_counter()
+            model.fit(x[:count], y[:count], _BATCH_SIZE, verbose=0)
+            took_s = time.perf_counter() - started_s
+            times_ms[name].append(1e3 * took_s * _BATCH_SIZE / count)
+    medians = {k: statistics.median(v) for k, v in times_ms.items()}
+    supernet_ms = medians.pop("supernet")
+    supernet_times = np.array(times_ms.pop("supernet"))
+    ratios = supernet_times / np.mean(list(times_ms.values()), axis=0)
+    return {
+        "supernet_ms": supernet_ms,
+        "single_ms": list(medians.values()),
+        "step_ratio": supernet_ms / statistics.mean(medians.values()),
+        "step_ratio_quartiles": np.quantile(ratios, [0.25, 0.75]).tolist(),
+    }
+
+
+def measure_extraction(architectures=50):
+    """Compares subnets with the models that are taken out."""
+    keras.utils.set_random_seed(_SEED.value)
+    supernet = nas.Supernet(builds.everything, seed=_SEED.value)
+    x, y = builds.data((11, 11, 3))
+    supernet.fit(x, y, epochs=2, batch_size=16, verbose=0)
+    rng = np.random.default_rng(_SEED.value)
+    differences = []
+    for _ in range(architectures):
+        values = supernet.random_architecture(rng)
+        supernet.set_architecture(values)
+        supernet.calibrate(x, batch_size=32)
+        subnet = supernet.extract_subnet(values)
+        difference = subnet.predict(x, verbose=0) - supernet.predict(
+            x, verbose=0
+        )
+        differences.append(float(np.abs(difference).max()))
+    return {
+        "architectures": architectures,
+        "largest_difference": max(differences),
+    }
+
+
+def measure_ranking(data):
+    """Compares scores by shared weights with those of single trainings."""
+    x, y, x_val, y_val = data
+    rng = np.random.default_rng(_SEED.value + 5)
+    candidates = [random_values(rng) for _ in range(_ARCHITECTURES.value)]
+    trained, times_s, again = [], [], []
+    for number, values in enumerate(candidates):
+        accuracy, took_s = train_alone(values, data, _EPOCHS.value, number)
+        trained.append(accuracy)
+        times_s.append(took_s)
+        _say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
+    for number, values in enumerate(candidates[: len(candidates) // 2]):
+        accuracy, _ = train_alone(values, data, _EPOCHS.value, 1000 + number)
+        again.append(accuracy)
+    rules = {}
+    for rule in (UniformSampling(), FairSampling(), SandwichSampling()):
+        name = type(rule).__name__
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(_SEED.value)
+        started_s = time.perf_counter()
+        supernet = nas.Supernet(build, sampling=rule, seed=_SEED.value)
+        epochs = max(1, _SUPERNET_EPOCHS.value // supernet.sampling.num_paths)
+        _fit_with_decay(supernet, x, y, epochs)
+        training_s = time.perf_counter() - started_s
+        supernet.calibrate(x)  # Traces it.
+        supernet.evaluate(x_val, y_val, batch_size=500, verbose=0)
+        started_s = time.perf_counter()
+        scores = []
+        for values in candidates:
+            supernet.set_architecture(values)
+            supernet.calibrate(x)
+            metrics = supernet.evaluate(
+                x_val, y_val, batch_size=500, verbose=0, return_dict=True
+            )
+            scores.append(metrics["accuracy"])
+        score_s = (time.perf_counter() - started_s) / len(candidates)
+        result = nas.supernet.rank_correlation(scores, trained)
+        rules[name] = {
+            "epochs": epochs,
+            "supernet_training_s": training_s,
+            "scores_per_s": 1 / score_s,
+            "speedup": statistics.mean(times_s) / score_s,
+            "kendall_tau": result.kendall_tau,
+            "interval": result.interval,
+            "spearman": result.spearman,
+            "mean_score": statistics.mean(scores),
+        }
+        _say(f"ranking: {name}: {result}, {1 / score_s:.1f} scores/s")
+    return {
+        "architectures": len(candidates),
+        "epochs_alone": _EPOCHS.value,
+        "training_alone_s": statistics.mean(times_s),
+        "trained_accuracy": [min(trained), max(trained)],
+        "seed_noise_tau": kendall_tau(trained[: len(again)], again),
+        "rules": rules,
+    }
+
+
+def _fit_with_decay(supernet, x, y, epochs):
+    steps = epochs * -(-len(x) // _BATCH_SIZE)
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    supernet.compile(
+        keras.optimizers.Adam(rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    supernet.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
+
+
+def measure_search(data, num_random=10, seeds=3):
+    """Compares what a search by shared weights finds with random ones."""
+    x, y, x_val, y_val = data
+    rng = np.random.default_rng(_SEED.value + 9)
+    cost = nas.costs.Flops()
+    sample = [random_values(rng) for _ in range(40)]
+    flops = [cost.measure(single(values, 0)) for values in sample]
+    limit = int(np.median(flops))
+    keras.utils.clear_session()
+    with tempfile.TemporaryDirectory() as folder:
+        tuner = nas.RegularizedEvolution(
+            build,
+            objective="val_accuracy",
+            max_trials=_TRIALS.value,
+            constraints=[nas.costs.Flops(max_flops=limit)],
+            evaluator=nas.evaluators.WeightSharing(
+                epochs=_SUPERNET_EPOCHS.value
+            ),
+            seed=_SEED.value,
+            directory=folder,
+        )
+        started_s = time.perf_counter()
+        tuner.search(
+            x,
+            y,
+            batch_size=_BATCH_SIZE,
+            validation_data=(x_val, y_val),
+            verbose=0,
+        )
+        search_s = time.perf_counter() - started_s
+        found = tuner.get_best_hyperparameters()[0].values
+    found_flops = cost.measure(single(found, 0))
+    _say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
+    larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
+    found_accuracies = [
+        train_alone(found, data, _EPOCHS.value, 2000 + seed)[0]
+        for seed in range(seeds)
+    ]
+    random_accuracies = [
+        train_alone(values, data, _EPOCHS.value, 3000 + number)[0]
+        for number, values in enumerate(larger[:num_random])
+    ]
+    error = statistics.stdev(random_accuracies) / len(random_accuracies) ** 0.5
+    difference = statistics.mean(found_accuracies) - statistics.mean(
+        random_accuracies
+    )
+    return {
+        "found": found,
+        "found_flops": found_flops,
+        "max_flops": limit,
+        "search_s": search_s,
+        "found_accuracies": found_accuracies,
+        "found_accuracy": statistics.mean(found_accuracies),
+        "random_accuracies": random_accuracies,
+        "random_accuracy": statistics.mean(random_accuracies),
+        "random_standard_error": error,
+        "margin_in_standard_errors": difference / error,
+    }
+
+
+def measure_memory():
+    """Runs `benchmarks.gradient_memory` in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "memory.json")
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.gradient_memory"]
+            + ["--json", str(path)],
+            check=True,
+        )
+        return json.loads(path.read_text())
+
+
+def _say(line):
+    print(line, flush=True)
+
+
+def main(_):
+    """Measures what it is told to."""
+    unknown = set(_ONLY.value) - set(PARTS)
+    if unknown:
+        raise app.UsageError(
+            f"--only: expected some of {PARTS}. Received: {sorted(unknown)}"
+        )
+    data = read_data(_DATA.value, _IMAGES.value)
+    measures = {
+        "step": lambda: measure_step(data),
+        "extraction": measure_extraction,
+        "ranking": lambda: measure_ranking(data),
+        "search": lambda: measure_search(data),
+        "memory": measure_memory,
+    }
+    results = {
+        "command": " ".join(["python -m benchmarks.supernet", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+    for part in PARTS:
+        if part in _ONLY.value:
+            results[part] = measures[part]()
+            _say(f"{part}: {json.dumps(results[part], indent=2)}")
+            if _JSON.value:  # What is measured is not lost to Ctrl-C.
+                text = json.dumps(results, indent=2)
+                pathlib.Path(_JSON.value).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    app.run(main)

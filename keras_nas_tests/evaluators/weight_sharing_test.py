@@ -1,0 +1,149 @@
+"""Tests of scoring by shared weights, through tuners."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_nas as nas
+from keras_nas.evaluators import WeightSharing
+from keras_nas.supernet import FairSampling
+from keras_nas_tests.supernet import builds
+
+X, _ = builds.data(size=128)
+Y = (X[:, 0] > 0.5).astype(int)
+
+
+class Epochs(keras.callbacks.Callback):
+    """Counts epochs, and may stop all of it."""
+
+    def __init__(self, stop_at=None):
+        super().__init__()
+        self.seen = []  # A list: a number would be restored.
+        self.stop_at = stop_at
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+        if len(self.seen) == self.stop_at:
+            raise KeyboardInterrupt
+
+
+def make(directory, max_trials=5, **arguments):
+    evaluator = WeightSharing(**({"epochs": 3} | arguments))
+    return nas.RegularizedEvolution(
+        builds.small,
+        objective="val_accuracy",
+        max_trials=max_trials,
+        population_size=3,
+        evaluator=evaluator,
+        directory=directory,
+        seed=1,
+    )
+
+
+def search(tuner):
+    tuner.search(X, Y, batch_size=16, validation_data=(X, Y), verbose=0)
+    return {
+        trial.trial_id: (trial.hyperparameters.values, trial.score)
+        for trial in tuner.oracle.trials.values()
+    }
+
+
+def test_candidates_are_scored_with_the_weights_of_one_supernet(tmp_path):
+    tuner = make(tmp_path)
+    trials = search(tuner)
+    assert len(trials) == 5
+    files = {
+        path.name
+        for path in (tmp_path / "untitled_project" / "supernet").iterdir()
+    }
+    assert files == {"supernet.json", "supernet.weights.h5"}
+    for model, trial in zip(
+        tuner.get_best_models(5), tuner.oracle.get_best_trials(5), strict=True
+    ):
+        # The scores are those of the ordinary models with these weights.
+        assert model.evaluate(X, Y, verbose=0)[1] == pytest.approx(trial.score)
+        assert model.layers[1].units == trial.hyperparameters.get("width")
+
+
+def test_a_resumed_search_does_not_train_the_supernet_again(tmp_path):
+    expected = search(make(tmp_path / "a", max_trials=6))
+    search(make(tmp_path / "b", max_trials=3))
+    epochs = Epochs()
+    resumed = make(tmp_path / "b", max_trials=6, callbacks=[epochs])
+    assert search(resumed) == expected
+    assert epochs.seen == []
+
+
+def test_a_training_of_the_supernet_that_was_killed_goes_on(tmp_path):
+    expected = search(make(tmp_path / "a"))
+    with pytest.raises(KeyboardInterrupt):
+        search(make(tmp_path / "b", callbacks=[Epochs(stop_at=3)]))
+    epochs = Epochs()
+    assert search(make(tmp_path / "b", callbacks=[epochs])) == expected
+    assert epochs.seen[0] > 0
+    assert epochs.seen[-1] == 2
+
+
+def test_models_are_there_after_a_reload(tmp_path):
+    tuner = make(tmp_path)
+    search(tuner)
+    (before,) = tuner.get_best_models(1)
+    (after,) = make(tmp_path).get_best_models(1)
+    for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_supernet_that_is_trained_already(tmp_path):
+    keras.utils.set_random_seed(0)
+    supernet = nas.Supernet(builds.small, sampling=FairSampling(), seed=1)
+    supernet.fit(X, Y, epochs=2, verbose=0)
+    tuner = make(tmp_path, epochs=None, supernet=supernet)
+    for values, score in search(tuner).values():
+        supernet.set_architecture(values)
+        supernet.calibrate(X, batch_size=16)
+        assert supernet.evaluate(X, Y, verbose=0)[1] == score
+
+
+def test_validation_split_holds_out_the_last_examples(tmp_path):
+    whole = make(tmp_path / "a")
+    whole.search(X[:96], Y[:96], validation_data=(X[96:], Y[96:]), verbose=0)
+    split = make(tmp_path / "b")
+    split.search(X, Y, validation_split=0.25, verbose=0)
+    for one, other in zip(
+        whole.oracle.trials.values(), split.oracle.trials.values(), strict=True
+    ):
+        assert one.score == other.score
+
+
+def test_it_says_what_the_supernet_does(tmp_path, capsys):
+    tuner = make(tmp_path, max_trials=1)
+    tuner.search(X, Y, validation_data=(X, Y))
+    out = capsys.readouterr().out
+    assert "supernet: epoch 1/3" in out
+    assert "supernet: epoch 3/3" in out
+
+
+def test_another_training_of_the_supernet_is_another_project(tmp_path):
+    search(make(tmp_path, max_trials=2))
+    with pytest.raises(Exception, match="was trained with .*'epochs': 3"):
+        search(make(tmp_path, max_trials=4, epochs=4))
+    path = tmp_path / "untitled_project" / "supernet" / "supernet.json"
+    assert json.loads(path.read_text())["epochs"] == 3
+
+
+def test_workers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="workers=2"):
+        make(tmp_path).search(X, Y, validation_data=(X, Y), workers=2)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="Expected one of the arguments"):
+        WeightSharing()
+    with pytest.raises(ValueError, match="epochs=0"):
+        WeightSharing(epochs=0)
+    with pytest.raises(ValueError, match="sampling='fair'"):
+        WeightSharing(epochs=1, sampling="fair")
+    with pytest.raises(ValueError, match="trained `keras_nas.Supernet`"):
+        WeightSharing(supernet="mine")
