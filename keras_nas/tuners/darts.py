@@ -19,7 +19,9 @@ class DARTS(GradientTuner):
     In long searches DARTS tends to collapse onto skip connections. Cures,
     which can be combined: `early_stopping=` with
     `keras_nas.supernet.HessianStopping()` or `SkipStopping()`,
-    `auxiliary_skip=True` and `skip_drop_rate=0.3`.
+    `auxiliary_skip=True` and `skip_drop_rate=0.3`. They all mean candidates
+    that return their inputs as they are, so no skips that change the size, as
+    in reduction cells.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled functional
