@@ -200,9 +200,7 @@ def measure_extraction(architectures=50):
         supernet.set_architecture(values)
         supernet.calibrate(x, batch_size=32)
         subnet = supernet.extract_subnet(values)
-        difference = subnet.predict(x, verbose=0) - supernet.predict(
-            x, verbose=0
-        )
+        difference = np.array(subnet(x)) - supernet.predict(x, verbose=0)
         differences.append(float(np.abs(difference).max()))
     return {
         "architectures": architectures,

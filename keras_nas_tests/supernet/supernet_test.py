@@ -52,7 +52,7 @@ def test_subnets_are_what_build_gives_with_the_weights_of_the_supernet(rich):
     rng = np.random.default_rng(0)
     worst = 0.0
     sizes = set()
-    for _ in range(20):
+    for _ in range(12):
         values = rich.random_architecture(rng)
         rich.set_architecture(values)
         rich.calibrate(x, batch_size=32, num_batches=2)
@@ -62,10 +62,10 @@ def test_subnets_are_what_build_gives_with_the_weights_of_the_supernet(rich):
             type(layer).__module__.startswith("keras_nas")
             for layer in subnet.layers
         )
-        difference = subnet.predict(x, verbose=0) - rich.predict(x, verbose=0)
+        difference = np.array(subnet(x)) - rich.predict(x, verbose=0)
         worst = max(worst, np.abs(difference).max())
     assert worst < 1e-5
-    assert len(sizes) > 10  # They do differ.
+    assert len(sizes) > 6  # They do differ.
 
 
 def test_the_space_is_the_one_that_build_has(rich):
@@ -242,7 +242,7 @@ def test_mixed_precision():
         supernet.set_architecture(values)
         subnet = supernet.extract_subnet(values)
         np.testing.assert_allclose(
-            subnet.predict(x, verbose=0),
+            np.array(subnet(x)),
             supernet.predict(x, verbose=0),
             atol=1e-2,
         )
@@ -493,7 +493,7 @@ def test_hypermodels_and_sequential_models():
     supernet.set_architecture({"units": 2})
     subnet = supernet.extract_subnet({"units": 2})
     np.testing.assert_allclose(
-        supernet.predict(x, verbose=0), subnet.predict(x, verbose=0), atol=1e-6
+        supernet.predict(x, verbose=0), np.array(subnet(x)), atol=1e-6
     )
 
 
@@ -530,7 +530,7 @@ def test_widths_and_kernels_of_blocks(apply):
             supernet.set_architecture({"f": f, "k": k})
             subnet = supernet.extract_subnet({"f": f, "k": k})
             np.testing.assert_allclose(
-                subnet.predict(x, verbose=0),
+                np.array(subnet(x)),
                 supernet.predict(x, verbose=0),
                 atol=1e-5,
             )
