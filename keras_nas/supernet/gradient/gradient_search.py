@@ -256,7 +256,10 @@ class GradientSearch:
 
     def _prepare(self, batch):
         """Has metrics make their variables, or steps are traced twice."""
-        x, y, sample_weight = batch
+        # A few examples, as what runs eagerly keeps all it makes.
+        x, y, sample_weight = tf.nest.map_structure(
+            lambda part: None if part is None else part[:2], batch
+        )
         predictions = self.supernet(x, training=False)
         self.supernet.compute_loss(x, y, predictions, sample_weight)
         self.supernet.compute_metrics(x, y, predictions, sample_weight)
