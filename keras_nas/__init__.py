@@ -9,6 +9,7 @@ from keras_nas import (
     layers,
     oracles,
     predictors,
+    search_spaces,
     stopping,
     supernet,
     tuners,
@@ -16,6 +17,8 @@ from keras_nas import (
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
+    DARTS,
+    GDAS,
     NSGA2,
     BayesianOptimization,
     LocalSearch,
@@ -32,6 +35,8 @@ from keras_nas.version import __version__
 
 __all__ = [
     "ASHA",
+    "DARTS",
+    "GDAS",
     "NSGA2",
     "BayesianOptimization",
     "LocalSearch",
@@ -53,6 +58,7 @@ __all__ = [
     "layers",
     "oracles",
     "predictors",
+    "search_spaces",
     "stopping",
     "supernet",
     "tuners",

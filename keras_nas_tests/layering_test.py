@@ -57,6 +57,7 @@ MAY_IMPORT = {
         "objectives",
         "oracles",
         "storage",
+        "supernet",
     },
     "reports": set(),
 }

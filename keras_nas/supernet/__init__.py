@@ -2,6 +2,7 @@
 
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet.fair_sampling import FairSampling
+from keras_nas.supernet.gradient import HessianStopping, SkipStopping
 from keras_nas.supernet.progressive_shrinking import ProgressiveShrinking
 from keras_nas.supernet.rank_correlation import (
     RankCorrelation,
@@ -14,11 +15,13 @@ from keras_nas.supernet.uniform_sampling import UniformSampling
 
 __all__ = [
     "FairSampling",
+    "HessianStopping",
     "ProgressiveShrinking",
     "RankCorrelation",
     "SamplingRule",
     "SandwichSampling",
     "SharingError",
+    "SkipStopping",
     "Supernet",
     "UniformSampling",
     "rank_correlation",

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-from keras_nas.layers.elastic_value import ElasticValue
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
 
 # What becomes larger by a hyperparameter.
 KINDS = ("operation", "depth", "width", "kernel")
@@ -180,25 +180,50 @@ class ArchitectureSpace:
 
     @property
     def is_running(self):
-        """Whether an architecture runs, in this thread."""
-        return getattr(self._running, "values", None) is not None
+        """Whether an architecture runs, or several, in this thread."""
+        return any(part is not None for part in self._state)
+
+    @property
+    def relaxation(self):
+        """What runs switches in place of one branch, in this thread."""
+        return self._state[1]
+
+    @property
+    def _state(self):
+        return getattr(self._running, "state", (None, None))
 
     @contextlib.contextmanager
-    def running(self, looked_up):
-        """Runs the body in the architecture of which `look_up` told."""
-        before = getattr(self._running, "values", None)
-        self._running.values = looked_up
+    def running(self, looked_up, relaxation=None):
+        """Runs the body in the architecture of which `look_up` told.
+
+        Args:
+            looked_up: What `look_up` has returned for one architecture.
+                `None` where `relaxation` runs them all.
+            relaxation: Optional object whose `run(switch, inputs, training)`
+                is what each `Switch` does, for search by gradient.
+        """
+        before = self._state
+        self._running.state = looked_up, relaxation
         try:
             yield
         finally:
-            self._running.values = before
+            self._running.state = before
 
     def current(self, value):
-        """Returns a value in the architecture that runs, as a tensor."""
-        if not self.is_running:
-            return tf.constant(value.largest, "int32")
-        values = self._running.values
-        return values[self.row(value)]
+        """Returns a value in the architecture that runs, as a tensor.
+
+        Raises:
+            SharingError: If all architectures run at once.
+        """
+        looked_up, relaxation = self._state
+        if looked_up is not None:
+            return looked_up[self.row(value)]
+        if relaxation is not None:
+            raise SharingError(
+                f"There is no mixture of the values of the hyperparameter "
+                f"{' and '.join(value.names)}: {value.table.tolist()}."
+            )
+        return tf.constant(value.largest, "int32")
 
 
 def _key(value):

@@ -60,27 +60,24 @@ def pairs(model, elastic_graph, options):
             continue
         seen.add(key)
         node = ordinary.producer(tensor)
+        chosen = _chosen(ancestor, options)
+        if chosen is not None and len(chosen) == 1:
+            # Of a single edge there is no sum; it may even be an input.
+            waiting.append((tensor, scope, chosen[0]))
+            continue
         if ancestor is None or node is None:
             if ancestor is not node:
                 raise _difference(node, ancestor, "an input of the model")
             continue
-        if isinstance(ancestor.operation, ChosenSum):
-            chosen = [
-                given
-                for given, is_chosen in zip(
-                    ancestor.inputs, ancestor.operation.chosen, strict=True
-                )
-                if is_chosen.at(options)
-            ]
-            inputs = [tensor] if len(chosen) == 1 else node.inputs
-        else:
+        inputs = node.inputs
+        if chosen is None:
             layer, original = node.operation, ancestor.operation
             if not isinstance(original, type(layer)):
                 raise _difference(layer, original, "types")
             if getattr(layer, "weights", None):
                 channels = scope.elastic_graph.channels(ancestor.inputs[0])
                 found[layer] = original, channels
-            chosen, inputs = ancestor.inputs, node.inputs
+            chosen = ancestor.inputs
         if len(chosen) != len(inputs):
             raise _difference(
                 node, ancestor, f"inputs, {len(inputs)} and {len(chosen)}"
@@ -90,6 +87,18 @@ def pairs(model, elastic_graph, options):
             for given, other in zip(inputs, chosen, strict=True)
         )
     return found
+
+
+def _chosen(node, options):
+    """Returns the inputs that a sum of some has; `None` for other layers."""
+    operation = getattr(node, "operation", None)
+    if not isinstance(operation, ChosenSum):
+        return None
+    return [
+        given
+        for given, is_chosen in zip(node.inputs, operation.chosen, strict=True)
+        if is_chosen.at(options)
+    ]
 
 
 class _Scope:

@@ -41,6 +41,10 @@ class PathUpdates:
         uses = {id(use): use for use in self._uses.values()}
         self._counts = {k: counts[space.row(use)] for k, use in uses.items()}
 
+    def begin_step_of_all(self):
+        """Is told that a step may change all weights."""
+        self._counts = {}
+
     def mean(self, gradients, variables, num_paths):
         """Divides sums of gradients by the paths that have used the weight."""
         means = []

@@ -172,6 +172,16 @@ class Supernet(keras.Model):
         """
         return self._values(rng.integers(self._architectures.num_options))
 
+    @property
+    def architecture_space(self):
+        """`ArchitectureSpace`, the searched part of the space as numbers."""
+        return self._architectures
+
+    @property
+    def updates(self):
+        """`PathUpdates` of the optimizer, for training loops of one's own."""
+        return self._updates
+
     # Running one architecture.
 
     def set_architecture(self, architecture):

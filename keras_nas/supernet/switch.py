@@ -26,6 +26,13 @@ class Switch(keras.layers.Layer):
 
     def call(self, inputs, training=None):
         """Applies the branch to the inputs."""
+        relaxation = self.index.source.relaxation
+        if relaxation is not None:
+            return relaxation.run(self, inputs, training)
+        return self.run_one(inputs, training)
+
+    def run_one(self, inputs, training=None):
+        """Applies the branch of the architecture that runs."""
         return tf.switch_case(
             self.index.current(),
             [
@@ -59,6 +66,11 @@ class Branch:
         self.model = model
         self.zeros = zeros
         self.elastic_graph = elastic_graph
+
+    @property
+    def is_identity(self):
+        """Whether it gives its inputs as they are."""
+        return self.model is None and self.zeros is None
 
     @property
     def num_weights(self):

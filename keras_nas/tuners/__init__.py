@@ -2,6 +2,9 @@
 
 from keras_nas.tuners.asha import ASHA
 from keras_nas.tuners.bayesian_optimization import BayesianOptimization
+from keras_nas.tuners.darts import DARTS
+from keras_nas.tuners.gdas import GDAS
+from keras_nas.tuners.gradient_tuner import GradientTuner
 from keras_nas.tuners.local_search import LocalSearch
 from keras_nas.tuners.monte_carlo_tree_search import MonteCarloTreeSearch
 from keras_nas.tuners.nsga2 import NSGA2
@@ -15,8 +18,11 @@ from keras_nas.tuners.tuner import Tuner
 
 __all__ = [
     "ASHA",
+    "DARTS",
+    "GDAS",
     "NSGA2",
     "BayesianOptimization",
+    "GradientTuner",
     "LocalSearch",
     "MonteCarloTreeSearch",
     "ParetoBayesian",

@@ -1,0 +1,325 @@
+"""What all searches by gradient on a supernet share."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_nas.supernet.gradient.architecture_parameters import (
+    ArchitectureParameters,
+)
+from keras_nas.supernet.gradient.expected_cost import ExpectedCost
+from keras_nas.supernet.gradient.most_probable import most_probable
+
+# Of Liu et al. (2019).
+_LEARNING_RATE = 3e-4
+_BETA_1 = 0.5
+
+
+class GradientSearch:
+    """Trains the weights of a supernet and its alphas in turn.
+
+    The alphas are the logits of the probabilities of options. Each step
+    lowers the loss on held-out examples by the alphas, then the loss on
+    training examples by the weights.
+
+    Subclasses say how an architecture that is not decided yet is run:
+    `weights_loss` and `alphas_gradient`. Both are traced once.
+
+    Args:
+        supernet: Compiled `keras_nas.Supernet`. Its optimizer trains the
+            weights.
+        epochs: Integer, how long.
+        warmup_epochs: Integer, how many of them train the weights alone, so
+            that operations with weights have a fair start.
+        alpha_optimizer: Optional `keras.optimizers.Optimizer` of the alphas.
+            By default Adam with a learning rate of 3e-4 and `beta_1=0.5`.
+        alpha_regularization: Float, how much of the alphas is added to their
+            gradient (an L2 penalty, the weight decay of the paper's Adam).
+        cost: Optional dict or function as `ExpectedCost` takes it.
+        cost_weight: Float, how many times the expected cost is added to the
+            loss of the alphas.
+        early_stopping: Optional `AlphaStopping`.
+        seed: Integer.
+
+    Raises:
+        ValueError: If an argument is wrong.
+        SharingError: If a searched hyperparameter is a width or a kernel
+            size.
+    """
+
+    def __init__(
+        self,
+        supernet,
+        epochs,
+        warmup_epochs=0,
+        alpha_optimizer=None,
+        alpha_regularization=1e-3,
+        cost=None,
+        cost_weight=0.0,
+        early_stopping=None,
+        seed=0,
+    ):
+        self.supernet = supernet
+        self.space = supernet.architecture_space
+        self.epochs = epochs
+        self.warmup_epochs = warmup_epochs
+        self.early_stopping = early_stopping
+        self.seed = seed
+        self.parameters = ArchitectureParameters(
+            self.space, np.random.default_rng([seed, 0])
+        )
+        self.alpha_optimizer = alpha_optimizer or keras.optimizers.Adam(
+            _LEARNING_RATE, beta_1=_BETA_1
+        )
+        self.cost_weight = cost_weight
+        self._regularization = alpha_regularization
+        self._cost = (
+            None
+            if cost is None
+            else ExpectedCost(cost, self.space, supernet.space)
+        )
+        if early_stopping is not None:
+            early_stopping.check(self)
+        supernet.optimizer.build(supernet.trainable_variables)
+        self.alpha_optimizer.build([self.parameters.logits])
+        self._alpha_loss = keras.metrics.Mean(name="alpha_loss")
+        self._train_weights = tf.function(
+            self._train_weights_once, reduce_retracing=True
+        )
+        self._train_alphas = tf.function(
+            self._train_alphas_once, reduce_retracing=True
+        )
+        self._is_prepared = False
+        self.history = []
+        self._logits = []  # Of each epoch.
+        self._chosen_epoch = None
+
+    # How an architecture that is not decided runs. Override these.
+
+    def weights_loss(self, batch, progress, step):
+        """Returns the predictions and the loss that the weights minimise.
+
+        Args:
+            batch: Tuple `(x, y, sample_weight)`.
+            progress: Scalar tensor, from 0 in the first epoch to 1 in the
+                last.
+            step: Integer scalar tensor, the number of the step.
+        """
+        raise NotImplementedError
+
+    def alphas_gradient(self, batch, weights_batch, progress, step):
+        """Returns the loss on held-out examples and its gradient by alphas.
+
+        Args:
+            batch: Tuple `(x, y, sample_weight)` of held-out examples.
+            weights_batch: The same of examples for the weights.
+            progress: Scalar tensor, as above.
+            step: Integer scalar tensor, as above.
+        """
+        raise NotImplementedError
+
+    # The search.
+
+    @property
+    def is_finished(self):
+        """Whether all epochs are over, or the search was stopped early."""
+        return (
+            self._chosen_epoch is not None or len(self.history) >= self.epochs
+        )
+
+    def run_epoch(self, data):
+        """Runs the next epoch.
+
+        Args:
+            data: `SearchData`.
+
+        Returns:
+            Dict of what to show of it.
+        """
+        epoch = len(self.history)
+        progress = tf.constant(epoch / max(1, self.epochs - 1), "float32")
+        first_step = int(self.supernet.optimizer.iterations.numpy())
+        self.supernet.reset_metrics()
+        self._alpha_loss.reset_state()
+        number = -1
+        for number, (batch, alpha_batch) in enumerate(data.epoch(epoch)):
+            if not self._is_prepared:
+                self._prepare(batch)
+            step = tf.constant(first_step + number)
+            if epoch >= self.warmup_epochs:
+                self._train_alphas(alpha_batch, batch, progress, step)
+            self._train_weights(batch, progress, step)
+        if number < 0:
+            raise ValueError(
+                "There is no whole batch in an epoch of the data. Expected "
+                "at least one. Received a dataset that is empty."
+            )
+        logs = self.supernet.get_metrics_result()
+        logs = {name: float(value) for name, value in logs.items()}
+        if epoch >= self.warmup_epochs:
+            logs["alpha_loss"] = float(self._alpha_loss.result())
+        logs |= self._describe_alphas()
+        self._logits.append(self.parameters.logits.numpy())
+        if self.early_stopping is not None and epoch >= self.warmup_epochs:
+            rule = self.early_stopping
+            logs[rule.name] = float(rule.measure(self, data, epoch))
+        self.history.append(logs)
+        self._stop_early()
+        return logs
+
+    def probabilities(self):
+        """Returns the probabilities that the search has come to.
+
+        Returns:
+            Dict from names of hyperparameters to lists of floats, one an
+            option.
+        """
+        logits = self._logits[-1] if self._logits else self.parameters.logits
+        if self._chosen_epoch is not None:
+            logits = self._logits[self._chosen_epoch]
+        # In float64, so that they are ordered as the logits are.
+        logits = tf.cast(tf.convert_to_tensor(logits), "float64")
+        return {
+            name: tf.nn.softmax(part).numpy().tolist()
+            for name, part in self.parameters.split(logits).items()
+        }
+
+    def architectures(self):
+        """Yields the architectures found, the most probable first.
+
+        Yields:
+            Dicts of the values of all searched hyperparameters, active or
+            not.
+        """
+        probabilities = list(self.probabilities().values())
+        for vector in most_probable(probabilities):
+            yield self.space.values(vector)
+
+    def get_state(self):
+        """Returns all that a resumed search has to know, as arrays.
+
+        Returns:
+            Dict with plain values, and a list of arrays under
+            `"variables"`.
+        """
+        return {
+            "seed": self.seed,
+            "history": self.history,
+            "chosen_epoch": self._chosen_epoch,
+            "logits": [part.tolist() for part in self._logits],
+            "variables": [np.asarray(v.numpy()) for v in self._variables()],
+        }
+
+    def set_state(self, state):
+        """Restores what `get_state` has returned.
+
+        Raises:
+            ValueError: If the state is that of another network.
+        """
+        variables = self._variables()
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [np.shape(value) for value in state["variables"]]:
+            raise ValueError(
+                "The stored search has weights of other shapes than the "
+                "network that `build` gives now. Expected the build and the "
+                "optimizer it was begun with."
+            )
+        for variable, value in zip(variables, state["variables"], strict=True):
+            variable.assign(value)
+        self.seed = state["seed"]
+        self.history = list(state["history"])
+        self._chosen_epoch = state["chosen_epoch"]
+        self._logits = [np.array(part, "float32") for part in state["logits"]]
+
+    # The parts of the above.
+
+    def loss(self, batch):
+        """Returns the predictions and the loss of what runs now."""
+        x, y, sample_weight = batch
+        predictions = self.supernet(x, training=True)
+        return predictions, self.supernet.compute_loss(
+            x, y, predictions, sample_weight, training=True
+        )
+
+    def alphas_loss(self, batch, probabilities):
+        """Returns the loss of the alphas of what runs now."""
+        _, loss = self.loss(batch)
+        if self._cost is not None:
+            cost = self._cost(probabilities)
+            loss += tf.cast(self.cost_weight * cost, loss.dtype)
+        return loss
+
+    def random_seed(self, step, purpose):
+        """Returns the seed of a step; other purposes get another one."""
+        seed = tf.stack([tf.constant(self.seed % 2**31), step])
+        return tf.random.experimental.stateless_fold_in(seed, purpose)
+
+    def _prepare(self, batch):
+        """Has metrics make their variables, or steps are traced twice."""
+        # A few examples, as what runs eagerly keeps all it makes.
+        x, y, sample_weight = tf.nest.map_structure(
+            lambda part: None if part is None else part[:2], batch
+        )
+        predictions = self.supernet(x, training=False)
+        self.supernet.compute_loss(x, y, predictions, sample_weight)
+        self.supernet.compute_metrics(x, y, predictions, sample_weight)
+        self.supernet.reset_metrics()
+        self._is_prepared = True
+
+    def _train_weights_once(self, batch, progress, step):
+        network = self.supernet
+        variables = network.trainable_variables
+        with tf.GradientTape() as tape:
+            predictions, loss = self.weights_loss(batch, progress, step)
+            scaled = network.optimizer.scale_loss(loss)
+        gradients = tape.gradient(
+            scaled,
+            [variable.value for variable in variables],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        network.optimizer.apply(gradients, variables)
+        for metric in network.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+        x, y, sample_weight = batch
+        network.compute_metrics(x, y, predictions, sample_weight)
+
+    def _train_alphas_once(self, batch, weights_batch, progress, step):
+        loss, gradient = self.alphas_gradient(
+            batch, weights_batch, progress, step
+        )
+        logits = self.parameters.logits
+        gradient += self._regularization * logits.value
+        self.alpha_optimizer.apply([gradient], [logits])
+        self._alpha_loss.update_state(loss)
+
+    def _describe_alphas(self):
+        """Says how far the alphas are decided."""
+        probabilities = self.parameters.probabilities()
+        certainty = [
+            float(tf.reduce_max(part)) for part in probabilities.values()
+        ]
+        logs = {"certainty": float(np.mean(certainty))}
+        if self._cost is not None:
+            logs["cost"] = float(self._cost(probabilities))
+        return logs
+
+    def _stop_early(self):
+        if self.early_stopping is None:
+            return
+        name = self.early_stopping.name
+        measured = [logs[name] for logs in self.history if name in logs]
+        if not measured:
+            return
+        chosen = self.early_stopping.chosen(measured)
+        if chosen is not None:
+            self._chosen_epoch = len(self.history) - len(measured) + chosen
+
+    def _variables(self):
+        variables = [
+            *self.supernet.variables,
+            *self.supernet.optimizer.variables,
+            self.parameters.logits,
+            *self.alpha_optimizer.variables,
+        ]
+        return list({id(v): v for v in variables}.values())

@@ -1,0 +1,81 @@
+"""One sampled branch that tells of its probability (Dong and Yang, 2019)."""
+
+import keras
+import tensorflow as tf
+
+from keras_nas.supernet.gradient.architecture_parameters import (
+    branch_probabilities,
+)
+
+
+class SampledPath:
+    """Runs one branch of each switch, and gives its probability a gradient.
+
+    The outputs are multiplied by `1 + p - stop_gradient(p)`, where `p` is the
+    probability of the branch: by 1, with the gradient of the probability.
+    Only that branch runs, so a step needs the memory of one architecture.
+
+    Pass it to `ArchitectureSpace.running`, with the values of the sampled
+    architecture and inside of one traced function.
+
+    Args:
+        probabilities: Dict from names of hyperparameters to tensors, the
+            smoothed probabilities that `sample` has returned.
+
+    Reference:
+
+    - [Dong and Yang, 2019, GDAS](https://arxiv.org/abs/1910.04465)
+    - [Cai et al., 2019, ProxylessNAS](https://arxiv.org/abs/1812.00332)
+    """
+
+    def __init__(self, probabilities):
+        self.probabilities = probabilities
+
+    def run(self, switch, inputs, training=None):
+        """Returns what a switch gives.
+
+        Args:
+            switch: `Switch`.
+            inputs: Its inputs.
+            training: Boolean, whether it is trained.
+        """
+        probability = branch_probabilities(
+            switch.index, self.probabilities, len(switch.branches)
+        )[switch.index.current()]
+        factor = 1 + probability - tf.stop_gradient(probability)
+        return keras.tree.map_structure(
+            lambda tensor: tensor * tf.cast(factor, tensor.dtype),
+            switch.run_one(inputs, training),
+        )
+
+
+def sample(logits, temperature, seed):
+    """Draws an architecture from the softmax of logits (Gumbel-max).
+
+    Args:
+        logits: Dict from names of hyperparameters to tensors.
+        temperature: Scalar tensor: the lower, the nearer the smoothed
+            probabilities are to 0 and 1.
+        seed: Pair of integer tensors.
+
+    Returns:
+        The architecture, an `int32` tensor of shape `(hyperparameters,)`, and
+        the smoothed probabilities, a dict from names to tensors. The option
+        drawn is the one with the highest of them.
+
+    Reference:
+
+    - [Jang et al., 2017, Gumbel-Softmax](https://arxiv.org/abs/1611.01144)
+    """
+    numbers, probabilities = [], {}
+    for position, (name, part) in enumerate(logits.items()):
+        # The smallest normal number in place of 0, which has no logarithm.
+        uniform = tf.random.stateless_uniform(
+            tf.shape(part),
+            tf.random.experimental.stateless_fold_in(seed, position),
+            minval=1.2e-38,
+        )
+        noisy = tf.nn.log_softmax(part) - tf.math.log(-tf.math.log(uniform))
+        numbers.append(tf.argmax(noisy, output_type="int32"))
+        probabilities[name] = tf.nn.softmax(noisy / temperature)
+    return tf.stack(numbers), probabilities
