@@ -30,12 +30,11 @@ class Calibration:
 
     def __init__(self, supernet, network):
         self._supernet = supernet
-        layers = {
-            id(layer): layer
-            for layer in network._flatten_layers()
+        self._layers = [
+            layer
+            for layer in layers_of(network)
             if isinstance(layer, keras.layers.BatchNormalization)
-        }
-        self._layers = list(layers.values())
+        ]
         self._step = tf.function(self._run_batch, reduce_retracing=True)
 
     @property
@@ -72,3 +71,13 @@ class Calibration:
         finally:
             for layer, value in zip(self._layers, before, strict=True):
                 layer.momentum = value
+
+
+def layers_of(network):
+    """Returns all layers of a network, each once.
+
+    Args:
+        network: `keras.Model`.
+    """
+    layers = network._flatten_layers(include_self=False)
+    return list({id(layer): layer for layer in layers}.values())

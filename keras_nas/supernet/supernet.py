@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_nas.compile_arguments import compile_arguments
 from keras_nas.layers.elastic_value import SharingError
-from keras_nas.supernet.calibration import Calibration
+from keras_nas.supernet.calibration import Calibration, layers_of
 from keras_nas.supernet.distillation import distillation_loss
 from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
@@ -181,6 +181,10 @@ class Supernet(keras.Model):
     def updates(self):
         """`PathUpdates` of the optimizer, for training loops of one's own."""
         return self._updates
+
+    def network_layers(self):
+        """Returns all layers, those of all candidates included."""
+        return layers_of(self.network)
 
     # Running one architecture.
 

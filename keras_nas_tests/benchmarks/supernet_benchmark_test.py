@@ -53,6 +53,7 @@ def test_random_architectures_are_of_the_space():
     drawn = {supernet.random_values(rng)["place0"] for _ in range(50)}
     assert drawn == set(supernet.CANDIDATES)
     model = supernet.single({"place0": "e3k3"}, 0)
-    assert model.count_params() < supernet.single(
-        {"place0": "e6k5"}, 0
-    ).count_params()
+    assert (
+        model.count_params()
+        < supernet.single({"place0": "e6k5"}, 0).count_params()
+    )
