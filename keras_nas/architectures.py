@@ -217,7 +217,7 @@ def is_known(values, space):
 
     Args:
         values: Dict of hyperparameter values, by name. Names that the space
-            lacks do not count.
+            lacks, or where they are inactive, do not count.
         space: `keras_tuner.HyperParameters`, the search space.
 
     Returns:
@@ -231,14 +231,8 @@ def is_known(values, space):
     >>> is_known({"units": 12}, space), is_known({"units": 8, "x": 1}, space)
     (False, True)
     """
-    by_name = {}
-    for hp in space.space:
-        by_name.setdefault(hp.name, []).append(hp)
-    return all(
-        any(_can_be(hp, value) for hp in by_name[name])
-        for name, value in values.items()
-        if name in by_name
-    )
+    owners = _owners(values, parents_first(space))
+    return all(_can_be(hp, values[name]) for name, hp in owners.items())
 
 
 def _can_be(hp, value):

@@ -149,6 +149,7 @@ class Oracle(keras_tuner.Oracle):
         self._losses, self._encodings, self._encoded_space = {}, {}, 0
         self._enqueued, self._ever_enqueued = [], []
         self._imported, self._imported_state = [], []
+        self._imported_space = 0  # Its size when they were compared with it.
         self._seen = set()
         # Set by a tuner that has constraints: a function of hyperparameter
         # values that returns a violation (0.0 is feasible) and its reason.
@@ -185,9 +186,19 @@ class Oracle(keras_tuner.Oracle):
             last: Optional integer; only so many of the most recent ones.
         """
         completed = itertools.chain(
-            self._own_completed_trials(), reversed(self._imported)
+            self._own_completed_trials(), reversed(self.imported_trials())
         )
         return list(itertools.islice(completed, last))[::-1]
+
+    def imported_trials(self):
+        """Returns the imported trials whose values the space has.
+
+        They may become fewer when the space grows: only then is known what
+        values a new hyperparameter can have.
+        """
+        if self._imported_space != len(self.hyperparameters.space):
+            self._set_imported(self._imported_state)
+        return self._imported
 
     def _own_completed_trials(self):
         """The trials of this search that have a score, latest first."""
@@ -357,7 +368,10 @@ class Oracle(keras_tuner.Oracle):
     def _set_imported(self, state):
         self._imported_state = state
         self._imported = []
+        self._imported_space = len(self.hyperparameters.space)
         for number, one in enumerate(state):
+            if not architectures.is_known(one["values"], self.hyperparameters):
+                continue
             hyperparameters = self.get_space()
             hyperparameters.values = dict(one["values"])
             trial = Trial(

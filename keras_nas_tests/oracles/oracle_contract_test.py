@@ -952,6 +952,45 @@ def test_values_that_the_space_lacks_are_not_imported(create, tmp_path):
         assert 2 <= values["size"] <= 4
 
 
+def test_imported_values_are_checked_again_when_the_space_grows(
+    create, tmp_path
+):
+    wide = keras_tuner.HyperParameters()
+    wide.Choice("op", ["a", "b"])
+    wide.Choice("units", [8, 16, 32])
+    wide.Int("size", 1, 9)
+    earlier = Project(tmp_path / "earlier")
+    earlier.directory.mkdir()
+    oracle = earlier.open(create(wide, max_trials=30))
+    search(oracle, lambda values: float(values["size"]))
+    sizes = [t.hyperparameters.values for t in oracle.completed_trials()]
+    fitting = [v for v in sizes if v["units"] < 32 and 2 <= v["size"] <= 4]
+    assert 0 < len(fitting) < 30
+
+    known = keras_tuner.HyperParameters()
+    known.Choice("op", ["a", "b"])
+    project = Project(tmp_path)
+    later = project.open(create(known, max_trials=12))
+    later.import_trials(str(earlier.file.parent))
+    assert len(later.completed_trials()) == 30
+    proposals = []
+    for number in range(12):
+        if number == 6:
+            later.save()
+            later = project.open(create(known, max_trials=12))
+        trial = later.create_trial("tuner0")
+        hp = trial.hyperparameters
+        # The build asks for more than the space has.
+        hp.Choice("units", [8, 16])
+        hp.Int("size", 2, 4)
+        proposals.append(dict(hp.values))
+        finish(later, trial, any_loss(hp.values))
+        assert len(later.imported_trials()) == len(fitting)
+    for values in proposals:
+        assert values["units"] in (8, 16)
+        assert values["size"] in (2, 3, 4)
+
+
 def test_a_project_of_another_objective_cannot_be_imported(create, tmp_path):
     project = Project(tmp_path)
     oracle = project.open(create(toy_space()))
