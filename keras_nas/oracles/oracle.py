@@ -148,6 +148,7 @@ class Oracle(keras_tuner.Oracle):
         self._keys = {}  # Of every trial, by its id.
         self._losses, self._encodings, self._encoded_space = {}, {}, 0
         self._enqueued, self._ever_enqueued = [], []
+        self._default_is_enqueued = False
         self._imported, self._imported_state = [], []
         self._imported_space = 0  # Its size when they were compared with it.
         self._seen = set()
@@ -298,7 +299,8 @@ class Oracle(keras_tuner.Oracle):
 
         Those that were proposed or enqueued before are left out, so a script
         that is run again to resume a search does not repeat them.
-        Hyperparameters that an architecture lacks are drawn.
+        Hyperparameters that an architecture lacks are drawn, and those that
+        the space gets to know during the search.
 
         Args:
             values: Dict of hyperparameter values by name, or a list
@@ -316,8 +318,15 @@ class Oracle(keras_tuner.Oracle):
                     self._enqueued.append(dict(one))
 
     def enqueue_default(self):
-        """Proposes the default values of the space before all others."""
-        self.enqueue(architectures.default(self.hyperparameters))
+        """Proposes the default values of the space before all others.
+
+        Once a search: when a script is run again, the space may have grown,
+        and with it the default.
+        """
+        with self._lock:
+            if not self._default_is_enqueued:
+                self.enqueue(architectures.default(self.hyperparameters))
+                self._default_is_enqueued = True
 
     def import_trials(self, project_dir):
         """Learns from the trials of an earlier search.
@@ -599,6 +608,7 @@ class Oracle(keras_tuner.Oracle):
             "infeasible": self.infeasible,
             "enqueued": self._enqueued,
             "ever_enqueued": self._ever_enqueued,
+            "default_is_enqueued": self._default_is_enqueued,
             "imported": self._imported_state,
         }
 
@@ -608,6 +618,7 @@ class Oracle(keras_tuner.Oracle):
         self.infeasible = state.get("infeasible", [])
         self._enqueued = state.get("enqueued", [])
         self._ever_enqueued = state.get("ever_enqueued", [])
+        self._default_is_enqueued = state.get("default_is_enqueued", False)
         self._set_imported(state.get("imported", []))
 
     def save(self):

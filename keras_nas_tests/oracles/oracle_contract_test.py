@@ -883,6 +883,43 @@ def test_the_default_can_come_first(create):
     }
 
 
+@pytest.mark.parametrize("kills", [(1, 2, 5), (0, 3, 4)], ids=str)
+def test_a_script_that_is_run_again_enqueues_nothing_twice(
+    create, kills, tmp_path
+):
+    """Though the space has learnt more hyperparameters since."""
+
+    def run(directory, kills):
+        directory.mkdir(exist_ok=True)
+        project, proposals = Project(directory), []
+        for end in [*kills, 8]:
+            space = keras_tuner.HyperParameters()
+            space.Int("layers", 1, 3, default=2)
+            space.Int("units0", 1, 99)
+            oracle = project.open(create(space, max_trials=8))
+            oracle.enqueue({"units0": np.int64(7)})
+            oracle.enqueue_default()
+            oracle.enqueue([{"layers": 3, "units0": 5}, {"units0": 7}])
+            oracle.save()  # As `search()` does.
+            while len(proposals) < end:
+                trial = oracle.create_trial("tuner0")
+                hp = trial.hyperparameters
+                for number in range(hp.get("layers")):
+                    hp.Int(f"units{number}", 1, 99)
+                proposals.append(dict(hp.values))
+                finish(oracle, trial, any_loss(hp.values))
+            oracle.create_trial("tuner0")  # Killed while it runs.
+        return proposals
+
+    proposals = run(tmp_path / "whole", ())
+    assert proposals[0]["units0"] == 7
+    assert proposals[1].items() >= {"layers": 2, "units0": 1}.items()
+    assert proposals[2].items() >= {"layers": 3, "units0": 5}.items()
+    assert all(values["units0"] != 7 for values in proposals[1:3])
+    assert sum("units1" in values for values in proposals) > 1
+    assert run(tmp_path / "killed", kills) == proposals
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
