@@ -70,7 +70,7 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
 
     Args:
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`, a list
             here, `max_trials` (here 100 by default), `seed` and so on.
 

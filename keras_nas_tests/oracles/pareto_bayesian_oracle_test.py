@@ -194,7 +194,7 @@ def test_an_imported_project_replaces_the_random_start(tmp_path):
     earlier = pareto_bayesian(max_trials=40)
     earlier._set_project_dir(str(tmp_path), "earlier")
     run(earlier)
-    later = pareto_bayesian(max_trials=16, num_initial_points=1, seed=1)
+    later = pareto_bayesian(max_trials=16, seed=1)
     later.import_trials(str(tmp_path / "earlier"))
     run(later)
     expected = pareto.hypervolume(FRONT, (64, 12))
