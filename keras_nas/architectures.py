@@ -202,7 +202,9 @@ def check_values(values, space):
         if name not in by_name:
             raise ValueError(
                 f"Unknown hyperparameter `{name}`. Expected some of "
-                f"{sorted(by_name)}. Received: {values}"
+                f"{sorted(by_name)}. Received: {values}. Leave out what a "
+                "build asks for only later, as in a loop: it is drawn. Or "
+                "make it known beforehand, with `hyperparameters=`."
             )
         if not any(_can_be(hp, value) for hp in by_name[name]):
             expected = " or ".join(map(_range_text, by_name[name]))

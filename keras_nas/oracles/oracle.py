@@ -17,6 +17,7 @@ import warnings
 
 import keras_tuner
 import numpy as np
+import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
@@ -118,6 +119,7 @@ class Oracle(keras_tuner.Oracle):
                 "Expected a number above 0 and at most 1. Received: "
                 f"max_failed_share={max_failed_share!r}"
             )
+        _check_objectives(objective)
         super().__init__(
             objective=objective,
             max_trials=max_trials,
@@ -303,16 +305,20 @@ class Oracle(keras_tuner.Oracle):
         the space gets to know during the search.
 
         Args:
-            values: Dict of hyperparameter values by name, or a list
-                of them.
+            values: Dict of hyperparameter values by name, or a
+                `keras_tuner.HyperParameters` that holds them, or a list of
+                these.
 
         Raises:
             ValueError: If a name is unknown, or a value not in its range.
         """
-        values = [values] if isinstance(values, dict) else list(values)
+        is_list = isinstance(values, (list, tuple))
+        # All are checked before any is queued.
+        wanted = [_values(one) for one in (values if is_list else [values])]
         with self._lock:
-            for one in values:
+            for one in wanted:
                 architectures.check_values(one, self.hyperparameters)
+            for one in wanted:
                 if one not in self._ever_enqueued:
                     self._ever_enqueued.append(dict(one))
                     self._enqueued.append(dict(one))
@@ -336,17 +342,25 @@ class Oracle(keras_tuner.Oracle):
         same project again changes nothing.
 
         Args:
-            project_dir: String, the folder of a search with the same
-                objective. Hyperparameters that this space lacks are ignored,
-                and so are trials with a value that this space does not have.
+            project_dir: String, the folder of a search whose trials have
+                reported the same objective. Hyperparameters that this space
+                lacks are ignored, and so are trials with a value that it does
+                not have.
 
         Raises:
-            ValueError: If there is no completed trial with the objective.
+            ValueError: If there is no such folder, or no completed trial with
+                the objective in it.
             RuntimeError: If a file of the project is damaged.
         """
+        is_path = isinstance(project_dir, (str, os.PathLike))
+        if not is_path or not tf.io.gfile.isdir(project_dir):
+            raise ValueError(
+                "Invalid value received for argument `project_dir`. Expected "
+                "the folder of a search, the one that holds 'oracle.json'. "
+                f"Received: project_dir={project_dir!r}"
+                + (", which is no folder" if is_path else "")
+            )
         names = [objective.name for objective in self.objectives]
-        if self.objective.name not in names:
-            names.append(self.objective.name)
         imported = []
         space = self.get_space()
         for trial in read_trials(project_dir).values():
@@ -360,6 +374,10 @@ class Oracle(keras_tuner.Oracle):
                     name: float(trial.metrics.get_best_value(name))
                     for name in names
                 }
+                # A search for one of the objectives knows no sum of them.
+                metrics.setdefault(
+                    self.objective.name, self.objective.get_value(metrics)
+                )
                 imported.append({"values": values, "metrics": metrics})
         if not imported:
             raise ValueError(
@@ -846,6 +864,32 @@ def _error(trial):
 def _is_rejected(trial):
     """Whether a candidate was not wanted, which is no failure."""
     return trial.status == TrialStatus.FAILED and _REJECTION in _error(trial)
+
+
+def _values(given):
+    """What was given to `enqueue`, as a dict of values."""
+    if isinstance(given, keras_tuner.HyperParameters):
+        return given.values
+    if not isinstance(given, dict):
+        raise ValueError(
+            "Invalid value received for argument `values`. Expected a dict of "
+            "hyperparameter values by name, a `keras_tuner.HyperParameters`, "
+            f"or a list of these. Received: {given!r}"
+        )
+    return given
+
+
+def _check_objectives(objective):
+    """Raises a `ValueError` for lists that KerasTuner would take."""
+    if not isinstance(objective, list):
+        return
+    names = [getattr(one, "name", one) for one in objective]
+    if not names or any(names.count(name) > 1 for name in names):
+        raise ValueError(
+            "Invalid value received for argument `objective`. Expected a "
+            "string, a `keras_tuner.Objective`, or a list of at least one of "
+            f"them, each with another name. Received: objective={names!r}"
+        )
 
 
 def check_integer(name, value, minimum):

@@ -10,17 +10,21 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from keras_nas import architectures
+from keras_nas import architectures, oracles
 from keras_nas_tests.oracles.oracle_contract import (
+    OBJECTIVE,
+    OBJECTIVES,
     ORACLES,
     Project,
     any_loss,
     finish,
+    finish_with,
     keys,
     rich_space,
     search,
     small_space,
     toy_loss,
+    toy_metrics,
     toy_space,
 )
 
@@ -928,11 +932,29 @@ def test_a_script_that_is_run_again_enqueues_nothing_twice(
         ({"kernel": 2}, "`kernel`.*from 1 to 5 in steps of 2.*Received: 2"),
         ({"lr": 1.0}, "`lr`.*from 0.0001 to 0.1.*Received: 1.0"),
         ({"units": "8"}, "`units`.*Received: '8'"),
+        ([{"op": "conv"}, {"op": 3}], "`op`.*Received: 3"),
+        ("conv", "`values`.*keras_tuner.HyperParameters.*Received: 'conv'"),
+        (None, "`values`.*Received: None"),
+        ([3], "`values`.*Received: 3"),
     ],
 )
 def test_what_is_enqueued_is_in_the_space(create, values, complaint):
+    oracle = create(rich_space())
     with pytest.raises(ValueError, match=complaint):
-        create(rich_space()).enqueue(values)
+        oracle.enqueue(values)
+    assert oracle.get_state()["enqueued"] == []
+
+
+def test_hyperparameters_can_be_enqueued(create):
+    hp = small_space()
+    hp.values = {"skip": False, "op": "pool", "size": 2}
+    oracle = create(small_space())
+    oracle.enqueue(hp)
+    other = hp.copy()
+    other.values["size"] = 3
+    oracle.enqueue([{"op": "none", "skip": True}, other, hp])
+    proposals = search(oracle, trials=3)
+    assert proposals == [hp.values, {"op": "none", "skip": True}, other.values]
 
 
 def test_imported_trials_teach_and_do_not_count(create, tmp_path):
@@ -1037,6 +1059,47 @@ def test_a_project_of_another_objective_cannot_be_imported(create, tmp_path):
     )
     with pytest.raises(ValueError, match="nothing to import.*'val_accuracy'"):
         other.import_trials(str(project.file.parent))
+
+
+def test_what_is_no_folder_cannot_be_imported(create, tmp_path):
+    oracle = create(toy_space())
+    for folder in (str(tmp_path / "nowhere"), None, 3):
+        with pytest.raises(ValueError, match="argument `project_dir`"):
+            oracle.import_trials(folder)
+
+
+def test_a_search_for_one_objective_teaches_a_search_for_two(create, tmp_path):
+    space = toy_space()
+    earlier = Project(tmp_path).open(
+        oracles.RandomOracle(OBJECTIVES[0], hyperparameters=space, seed=0)
+    )
+    trial = earlier.create_trial("tuner0")
+    values = dict(trial.hyperparameters.values)
+    metrics = toy_metrics(values)
+    finish_with(earlier, trial, metrics)
+    trial = earlier.create_trial("tuner0")
+    finish_with(earlier, trial, {"right": 3.0})  # Of no use.
+    later = create(space, objective=OBJECTIVES)
+    later.import_trials(str(tmp_path / "project"))
+    (imported,) = later.completed_trials()
+    assert imported.hyperparameters.values == values
+    assert later.losses(imported) == (-metrics["right"], metrics["cost"])
+    assert imported.score == metrics["cost"] - metrics["right"]
+    assert later.create_trial("tuner0").status == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        [],
+        ["loss", "loss"],
+        [OBJECTIVE, OBJECTIVE],
+        ["val_loss", keras_tuner.Objective("val_loss", "max")],
+    ],
+)
+def test_several_objectives_have_names_of_their_own(create, objective):
+    with pytest.raises(ValueError, match="argument `objective`.*another name"):
+        create(toy_space(), objective=objective)
 
 
 def test_what_is_recommended_has_succeeded(create):
