@@ -194,11 +194,15 @@ def test_an_imported_project_replaces_the_random_start(tmp_path):
     earlier = pareto_bayesian(max_trials=40)
     earlier._set_project_dir(str(tmp_path), "earlier")
     run(earlier)
-    later = pareto_bayesian(max_trials=16, seed=1)
-    later.import_trials(str(tmp_path / "earlier"))
-    run(later)
+    volumes = []
+    for seed in range(3):
+        later = pareto_bayesian(max_trials=16, seed=seed)
+        later.import_trials(str(tmp_path / "earlier"))
+        run(later)
+        volumes.append(pareto.hypervolume(front_of(later), (64, 12)))
+    # 10 of the 16 would be random without the import: 0.7 of it.
     expected = pareto.hypervolume(FRONT, (64, 12))
-    assert pareto.hypervolume(front_of(later), (64, 12)) > 0.9 * expected
+    assert np.mean(volumes) > 0.85 * expected
 
 
 def test_a_space_that_is_searched_through_ends_the_search():
