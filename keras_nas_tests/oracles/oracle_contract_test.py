@@ -703,9 +703,9 @@ def test_the_sum_of_several_objectives_counts_as_in_kerastuner(create):
 
 @functools.cache
 def mean_best_loss(participant):
-    """Of 60 trials in a space of 4**10 architectures, over 20 seeds."""
+    """Of 60 trials in a space of 4**10 architectures, over its seeds."""
     best = []
-    for seed in range(20):
+    for seed in range(participant.seeds):
         oracle = participant.at_its_best(toy_space(), seed=seed, max_trials=60)
         search(oracle, toy_loss)
         best.append(oracle.get_best_trials()[0].score)
@@ -715,7 +715,8 @@ def mean_best_loss(participant):
 def test_it_beats_random_search_if_it_claims_to(create):
     if not create.beats_random:
         pytest.skip("It does not claim to.")
-    # The standard error of each mean is 0.2.
+    # The standard error of each mean is 0.2, also over 4 seeds: what takes
+    # only so many finds the best nearly always.
     assert mean_best_loss(create) < mean_best_loss(ORACLES[0]) - 1
 
 
