@@ -49,8 +49,8 @@ class MonteCarloTreeSearchOracle(Oracle):
     oftener the node was visited (progressive widening).
 
     Made for decisions of which early ones determine what the later ones mean.
-    On published tables, where none does, it is about as good as regularized
-    evolution, and behind Bayesian optimization; see the page on benchmarks.
+    On published tables, where none does, it is a little behind regularized
+    evolution, and far behind Bayesian optimization; see the page on benchmarks.
 
     Args:
         exploration: Float, the weight of the confidence bound. Rewards are
