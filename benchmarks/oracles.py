@@ -483,8 +483,7 @@ def main(argv=None):
             options.oracle, len(options.objective)
         )
         benchmark = _benchmark(options, selected)
-        if options.figure:
-            _check_matplotlib()
+        _check_outputs(options)
     except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
     for name, strategy in list(selected.items()):
@@ -576,7 +575,14 @@ def _parser():
         help="columns; an accuracy is to be large and anything else small, "
         "unless NAME:max or NAME:min says so (default: val_accuracy)",
     )
-    add("--noise", choices=["none", "seed"], default="none")
+    add(
+        "--noise",
+        choices=["none", "seed"],
+        default="none",
+        help="seed: an evaluation is one training run, and the regret is the "
+        "true one of the recommended architecture (default: none, the mean "
+        "of all runs)",
+    )
     add(
         "--columns",
         type=names,
@@ -591,8 +597,8 @@ def _parser():
     add(
         "--checkpoints",
         type=lambda text: sorted({positive(t) for t in names(text)}),
-        default=[50, 100, 200],
-        help="evaluations to report at, beside the last (default: 50,100,200)",
+        help="evaluations to report at, beside the last (default: 50,100,200; "
+        "those beyond --evaluations are left out)",
     )
     add(
         "--jobs",
@@ -630,7 +636,14 @@ def _benchmark(options, selected):
     for column in options.columns:
         if not tables.matching([column], table.metrics):
             raise ValueError(f"--columns: no column of the table is {column}.")
-    checkpoints = [n for n in options.checkpoints if n <= options.evaluations]
+    asked = options.checkpoints or [50, 100, 200]
+    checkpoints = [n for n in asked if n <= options.evaluations]
+    beyond = [n for n in asked if n > options.evaluations]
+    if options.checkpoints and beyond:
+        print(
+            f"Left out: checkpoints {', '.join(map(str, beyond))}, beyond "
+            f"--evaluations {options.evaluations}."
+        )
     return Benchmark(
         table,
         objectives,
@@ -640,7 +653,18 @@ def _benchmark(options, selected):
     )
 
 
-def _check_matplotlib():
+def _check_outputs(options):
+    """Raises before the run for what would fail after it."""
+    for name in ("json", "csv", "figure"):
+        path = getattr(options, name)
+        folder = os.path.dirname(path or "") or os.curdir
+        if path and not os.path.isdir(folder):
+            raise ValueError(
+                f"--{name}: there is no folder '{folder}'. Expected a file in "
+                f"an existing one. Received: {path}"
+            )
+    if not options.figure:
+        return
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:

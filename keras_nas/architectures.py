@@ -202,7 +202,9 @@ def check_values(values, space):
         if name not in by_name:
             raise ValueError(
                 f"Unknown hyperparameter `{name}`. Expected some of "
-                f"{sorted(by_name)}. Received: {values}"
+                f"{sorted(by_name)}. Received: {values}. Leave out what a "
+                "build asks for only later, as in a loop: it is drawn. Or "
+                "make it known beforehand, with `hyperparameters=`."
             )
         if not any(_can_be(hp, value) for hp in by_name[name]):
             expected = " or ".join(map(_range_text, by_name[name]))
@@ -217,7 +219,7 @@ def is_known(values, space):
 
     Args:
         values: Dict of hyperparameter values, by name. Names that the space
-            lacks do not count.
+            lacks, or where they are inactive, do not count.
         space: `keras_tuner.HyperParameters`, the search space.
 
     Returns:
@@ -231,14 +233,8 @@ def is_known(values, space):
     >>> is_known({"units": 12}, space), is_known({"units": 8, "x": 1}, space)
     (False, True)
     """
-    by_name = {}
-    for hp in space.space:
-        by_name.setdefault(hp.name, []).append(hp)
-    return all(
-        any(_can_be(hp, value) for hp in by_name[name])
-        for name, value in values.items()
-        if name in by_name
-    )
+    owners = _owners(values, parents_first(space))
+    return all(_can_be(hp, values[name]) for name, hp in owners.items())
 
 
 def _can_be(hp, value):

@@ -1267,3 +1267,17 @@ def test_what_a_single_hyperparameter_can_be():
     assert architectures.finite_values(rate) is None
     assert architectures.is_ordered(rate)
     assert architectures.position(rate, 1e-3) == pytest.approx(0.25)
+
+
+def test_a_value_is_known_if_its_active_hyperparameter_can_have_it():
+    space = keras_tuner.HyperParameters()
+    space.Choice("op", ["conv", "dense", "skip"])
+    space.Choice("units", [8, 16], parent_name="op", parent_values=["conv"])
+    space.Choice("units", [32], parent_name="op", parent_values=["dense"])
+    is_known = architectures.is_known
+    assert is_known({"op": "conv", "units": 8}, space)
+    assert is_known({"op": "dense", "units": 32}, space)
+    assert not is_known({"op": "conv", "units": 32}, space)
+    assert is_known({"op": "skip", "units": 99}, space)
+    assert is_known({"gone": 1}, space)
+    assert not is_known({"op": "gone"}, space)

@@ -76,7 +76,7 @@ class BayesianOptimizationOracle(Oracle):
 
     Args:
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`,
             `max_trials` (here 100 by default), `seed` and so on.
 
@@ -126,7 +126,8 @@ class BayesianOptimizationOracle(Oracle):
         if not architectures.has_choice(self.hyperparameters):
             return self.random_values(rng)
         self._prepare()
-        if len(self.start_order) < self.num_initial_points or not trials:
+        known = len(self.start_order) + len(self.imported_trials())
+        if known < self.num_initial_points or not trials:
             return self._probably_feasible(trials, rng)
         running = self.running_trials()
         acquisition = self._acquisition(trials, running, rng)
@@ -135,22 +136,20 @@ class BayesianOptimizationOracle(Oracle):
     def recommend(self):
         """Returns the trial that is best by the model, not by luck."""
         trials = self.completed_trials()
-        own = set(self.end_order)
         if len(trials) < self.num_initial_points or not (
             architectures.has_choice(self.hyperparameters)
         ):
             return super().recommend()
         self._prepare()
         model = self._model("loss", trials, self.loss)
-        means = self._without_noise(model, trials)
+        # Imported trials teach the model, but are none of this search.
+        own = [trial for trial in trials if trial.trial_id in self.trials]
+        means = self._without_noise(model, own) if own else ()
         candidates = [
             (-round(mean, 9), self.loss(trial), number)
-            for number, (mean, trial) in enumerate(
-                zip(means, trials, strict=True)
-            )
-            if trial.trial_id in own
+            for number, (mean, trial) in enumerate(zip(means, own, strict=True))
         ]
-        return trials[min(candidates)[-1]] if candidates else None
+        return own[min(candidates)[-1]] if candidates else None
 
     def _without_noise(self, model, trials):
         """Estimates the scores of what has been tried already."""

@@ -42,8 +42,9 @@ class LocalSearchOracle(Oracle):
     Args:
         initial_trials: Integer, the random trials of which the best starts
             the first climb. Defaults to a fifth of `max_trials`, at most 10.
-        patience: Float, a climb is over after `patience` times the number of
-            neighbours of its best architecture without a better one.
+        restart_after: Float, a climb is over after `restart_after` times the
+            number of neighbours of its best architecture without a better
+            one.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`,
             `max_trials` (here 100 by default), `seed` and so on.
 
@@ -74,20 +75,24 @@ class LocalSearchOracle(Oracle):
         objective=None,
         max_trials=100,
         initial_trials=None,
-        patience=1.0,
+        restart_after=1.0,
         **kwargs,
     ):
         super().__init__(objective=objective, max_trials=max_trials, **kwargs)
         if initial_trials is None:
             initial_trials = min(10, max(1, (max_trials or 50) // 5))
         check_integer("initial_trials", initial_trials, 1)
-        if not isinstance(patience, numbers.Real) or not patience > 0:
+        if not isinstance(restart_after, numbers.Real) or not restart_after > 0:
             raise ValueError(
-                "Invalid value received for argument `patience`. Expected a "
-                f"number above 0. Received: patience={patience!r}"
+                "Invalid value received for argument `restart_after`. "
+                "Expected a number above 0. Received: "
+                f"restart_after={restart_after!r}"
             )
         self.initial_trials = initial_trials
-        self.patience = patience
+        self.restart_after = restart_after
+        # The number of the trial that the current climb begins with. Which
+        # trials had ended when it was proposed can be read from no file.
+        self._climb_start = 0
         self._decisions = DecisionSequence(self.hyperparameters, _STEPS)
 
     def propose(self, rng):
@@ -98,6 +103,10 @@ class LocalSearchOracle(Oracle):
         if known < self.initial_trials or not completed:
             return self.random_values(rng)
         climb = self._current_climb(completed)
+        if climb and self._is_over(climb):
+            # What still runs belongs to the old climb, and stays there.
+            self._climb_start = len(self.start_order)
+            climb = []
         if not climb:
             return self.random_values(rng)
         rewarded = rewarded_decisions(self, self._decisions)
@@ -116,17 +125,33 @@ class LocalSearchOracle(Oracle):
                     return child
         return None
 
+    def get_state(self):
+        """Returns what a resumed search has to know."""
+        return super().get_state() | {"climb_start": self._climb_start}
+
+    def set_state(self, state):
+        """Restores what `get_state` returned."""
+        super().set_state(state)
+        self._climb_start = state.get("climb_start", 0)
+
     def _current_climb(self, completed):
-        """The trials since the last restart; none if it is time for one."""
-        first, best, since, allowance = 0, None, 0, 0
-        for number, trial in enumerate(completed):
-            if best is not None and since >= allowance:
-                first, best, since = number, None, 0
-            if best is None or self.loss(trial) < self.loss(best):
-                best, since, allowance = trial, 0, self._allowance(trial)
-            elif number >= self.initial_trials:
+        """The trials that were proposed since the last restart."""
+        if not self._climb_start:
+            return completed
+        proposed = set(self.start_order[self._climb_start :])
+        return [trial for trial in completed if trial.trial_id in proposed]
+
+    def _is_over(self, climb):
+        """Whether a climb has found nothing better for long enough."""
+        # The random trials of the first one are no steps.
+        random = 0 if self._climb_start else self.initial_trials
+        best, since = climb[0], 0
+        for number, trial in enumerate(climb[1:], start=1):
+            if self.loss(trial) < self.loss(best):
+                best, since = trial, 0
+            elif number >= random:
                 since += 1
-        return [] if since >= allowance else completed[first:]
+        return since >= self._allowance(best)
 
     def _allowance(self, trial):
         row = self._decisions.encode_all(_values([trial]))[0]
@@ -135,7 +160,7 @@ class LocalSearchOracle(Oracle):
             for index, size in enumerate(self._decisions.sizes)
             if row[index] >= 0
         )
-        return self.patience * max(1, neighbours)
+        return self.restart_after * max(1, neighbours)
 
     def _moves(self, trial, positions, rewarded, rng):
         """Yields the moves to neighbours: the name and its other value.

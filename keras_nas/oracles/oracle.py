@@ -17,6 +17,7 @@ import warnings
 
 import keras_tuner
 import numpy as np
+import tensorflow as tf
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
@@ -118,6 +119,7 @@ class Oracle(keras_tuner.Oracle):
                 "Expected a number above 0 and at most 1. Received: "
                 f"max_failed_share={max_failed_share!r}"
             )
+        _check_objectives(objective)
         super().__init__(
             objective=objective,
             max_trials=max_trials,
@@ -148,7 +150,9 @@ class Oracle(keras_tuner.Oracle):
         self._keys = {}  # Of every trial, by its id.
         self._losses, self._encodings, self._encoded_space = {}, {}, 0
         self._enqueued, self._ever_enqueued = [], []
+        self._default_is_enqueued = False
         self._imported, self._imported_state = [], []
+        self._imported_space = 0  # Its size when they were compared with it.
         self._seen = set()
         # Set by a tuner that has constraints: a function of hyperparameter
         # values that returns a violation (0.0 is feasible) and its reason.
@@ -185,9 +189,19 @@ class Oracle(keras_tuner.Oracle):
             last: Optional integer; only so many of the most recent ones.
         """
         completed = itertools.chain(
-            self._own_completed_trials(), reversed(self._imported)
+            self._own_completed_trials(), reversed(self.imported_trials())
         )
         return list(itertools.islice(completed, last))[::-1]
+
+    def imported_trials(self):
+        """Returns the imported trials whose values the space has.
+
+        They may become fewer when the space grows: only then is known what
+        values a new hyperparameter can have.
+        """
+        if self._imported_space != len(self.hyperparameters.space):
+            self._set_imported(self._imported_state)
+        return self._imported
 
     def _own_completed_trials(self):
         """The trials of this search that have a score, latest first."""
@@ -287,26 +301,38 @@ class Oracle(keras_tuner.Oracle):
 
         Those that were proposed or enqueued before are left out, so a script
         that is run again to resume a search does not repeat them.
-        Hyperparameters that an architecture lacks are drawn.
+        Hyperparameters that an architecture lacks are drawn, and those that
+        the space gets to know during the search.
 
         Args:
-            values: Dict of hyperparameter values by name, or a list
-                of them.
+            values: Dict of hyperparameter values by name, or a
+                `keras_tuner.HyperParameters` that holds them, or a list of
+                these.
 
         Raises:
             ValueError: If a name is unknown, or a value not in its range.
         """
-        values = [values] if isinstance(values, dict) else list(values)
+        is_list = isinstance(values, (list, tuple))
+        # All are checked before any is queued.
+        wanted = [_values(one) for one in (values if is_list else [values])]
         with self._lock:
-            for one in values:
+            for one in wanted:
                 architectures.check_values(one, self.hyperparameters)
+            for one in wanted:
                 if one not in self._ever_enqueued:
                     self._ever_enqueued.append(dict(one))
                     self._enqueued.append(dict(one))
 
     def enqueue_default(self):
-        """Proposes the default values of the space before all others."""
-        self.enqueue(architectures.default(self.hyperparameters))
+        """Proposes the default values of the space before all others.
+
+        Once a search: when a script is run again, the space may have grown,
+        and with it the default.
+        """
+        with self._lock:
+            if not self._default_is_enqueued:
+                self.enqueue(architectures.default(self.hyperparameters))
+                self._default_is_enqueued = True
 
     def import_trials(self, project_dir):
         """Learns from the trials of an earlier search.
@@ -316,17 +342,25 @@ class Oracle(keras_tuner.Oracle):
         same project again changes nothing.
 
         Args:
-            project_dir: String, the folder of a search with the same
-                objective. Hyperparameters that this space lacks are ignored,
-                and so are trials with a value that this space does not have.
+            project_dir: String, the folder of a search whose trials have
+                reported the same objective. Hyperparameters that this space
+                lacks are ignored, and so are trials with a value that it does
+                not have.
 
         Raises:
-            ValueError: If there is no completed trial with the objective.
+            ValueError: If there is no such folder, or no completed trial with
+                the objective in it.
             RuntimeError: If a file of the project is damaged.
         """
+        is_path = isinstance(project_dir, (str, os.PathLike))
+        if not is_path or not tf.io.gfile.isdir(project_dir):
+            raise ValueError(
+                "Invalid value received for argument `project_dir`. Expected "
+                "the folder of a search, the one that holds 'oracle.json'. "
+                f"Received: project_dir={project_dir!r}"
+                + (", which is no folder" if is_path else "")
+            )
         names = [objective.name for objective in self.objectives]
-        if self.objective.name not in names:
-            names.append(self.objective.name)
         imported = []
         space = self.get_space()
         for trial in read_trials(project_dir).values():
@@ -340,6 +374,10 @@ class Oracle(keras_tuner.Oracle):
                     name: float(trial.metrics.get_best_value(name))
                     for name in names
                 }
+                # A search for one of the objectives knows no sum of them.
+                metrics.setdefault(
+                    self.objective.name, self.objective.get_value(metrics)
+                )
                 imported.append({"values": values, "metrics": metrics})
         if not imported:
             raise ValueError(
@@ -357,7 +395,10 @@ class Oracle(keras_tuner.Oracle):
     def _set_imported(self, state):
         self._imported_state = state
         self._imported = []
+        self._imported_space = len(self.hyperparameters.space)
         for number, one in enumerate(state):
+            if not architectures.is_known(one["values"], self.hyperparameters):
+                continue
             hyperparameters = self.get_space()
             hyperparameters.values = dict(one["values"])
             trial = Trial(
@@ -585,6 +626,7 @@ class Oracle(keras_tuner.Oracle):
             "infeasible": self.infeasible,
             "enqueued": self._enqueued,
             "ever_enqueued": self._ever_enqueued,
+            "default_is_enqueued": self._default_is_enqueued,
             "imported": self._imported_state,
         }
 
@@ -594,6 +636,7 @@ class Oracle(keras_tuner.Oracle):
         self.infeasible = state.get("infeasible", [])
         self._enqueued = state.get("enqueued", [])
         self._ever_enqueued = state.get("ever_enqueued", [])
+        self._default_is_enqueued = state.get("default_is_enqueued", False)
         self._set_imported(state.get("imported", []))
 
     def save(self):
@@ -821,6 +864,32 @@ def _error(trial):
 def _is_rejected(trial):
     """Whether a candidate was not wanted, which is no failure."""
     return trial.status == TrialStatus.FAILED and _REJECTION in _error(trial)
+
+
+def _values(given):
+    """What was given to `enqueue`, as a dict of values."""
+    if isinstance(given, keras_tuner.HyperParameters):
+        return given.values
+    if not isinstance(given, dict):
+        raise ValueError(
+            "Invalid value received for argument `values`. Expected a dict of "
+            "hyperparameter values by name, a `keras_tuner.HyperParameters`, "
+            f"or a list of these. Received: {given!r}"
+        )
+    return given
+
+
+def _check_objectives(objective):
+    """Raises a `ValueError` for lists that KerasTuner would take."""
+    if not isinstance(objective, list):
+        return
+    names = [getattr(one, "name", one) for one in objective]
+    if not names or any(names.count(name) > 1 for name in names):
+        raise ValueError(
+            "Invalid value received for argument `objective`. Expected a "
+            "string, a `keras_tuner.Objective`, or a list of at least one of "
+            f"them, each with another name. Received: objective={names!r}"
+        )
 
 
 def check_integer(name, value, minimum):

@@ -17,7 +17,7 @@ class ParetoPredictorOracle(PredictorGuidedOracle, ParetoBayesianOracle):
 
     Args:
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         columns: Optional function of a dict of hyperparameter values that
             returns a dict of numbers; see `PredictorGuidedOracle`.
         **kwargs: Arguments of `keras_nas.oracles.Oracle`: `objective`, a list

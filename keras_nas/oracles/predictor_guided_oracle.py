@@ -37,7 +37,7 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
 
     Args:
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         columns: Optional function of a dict of hyperparameter values that
             returns a dict of numbers by name, or `None`. What it leaves out,
             or gives as `None`, NaN or infinity, is taken as missing. It is

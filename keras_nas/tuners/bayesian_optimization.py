@@ -17,7 +17,7 @@ class BayesianOptimization(Tuner):
         objective: String, `keras_tuner.Objective`, or a list of them.
         max_trials: Integer, the number of trials. Defaults to 100.
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         seed: Optional non-negative integer; the same seed gives the same
             search.
         **kwargs: Arguments of `keras_nas.Tuner`, such as `directory`,

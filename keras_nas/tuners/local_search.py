@@ -19,7 +19,7 @@ class LocalSearch(Tuner):
         max_trials: Integer, the number of trials. Defaults to 100.
         initial_trials: Optional integer, the random trials to begin with. A
             fifth of `max_trials` by default, at most 10.
-        patience: Float, how many times its number of neighbours an
+        restart_after: Float, how many times its number of neighbours an
             architecture may stay the best before a climb starts elsewhere.
         seed: Optional non-negative integer; the same seed gives the same
             search.
@@ -52,7 +52,7 @@ class LocalSearch(Tuner):
         objective=None,
         max_trials=100,
         initial_trials=None,
-        patience=1.0,
+        restart_after=1.0,
         seed=None,
         **kwargs,
     ):
@@ -60,7 +60,7 @@ class LocalSearch(Tuner):
             objective=objective,
             max_trials=max_trials,
             initial_trials=initial_trials,
-            patience=patience,
+            restart_after=restart_after,
             seed=seed,
             **oracle_arguments(kwargs),
         )

@@ -8,7 +8,7 @@ from keras_nas.tuners.tuner import Tuner
 class MonteCarloTreeSearch(Tuner):
     """Searches the tree of decisions that leads to an architecture.
 
-    For spaces in which early decisions determine what later ones mean.
+    Made for spaces in which early decisions determine what later ones mean.
     See `keras_nas.oracles.MonteCarloTreeSearchOracle`.
 
     Args:

@@ -19,7 +19,7 @@ class PredictorGuided(Tuner):
             which the sum counts.
         max_trials: Integer, the number of trials. Defaults to 100.
         num_initial_points: Integer, the number of random trials to begin
-            with.
+            with; imported trials count as such.
         columns: Optional function of a dict of hyperparameter values that
             returns a dict of numbers which are known before a training, such
             as costs and zero-cost proxies.

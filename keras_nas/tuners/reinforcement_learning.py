@@ -8,7 +8,7 @@ from keras_nas.tuners.tuner import Tuner
 class ReinforcementLearning(Tuner):
     """A controller network learns to make good architectures.
 
-    For large budgets: other tuners learn faster in the first 50 trials.
+    For budgets of some hundred trials; other tuners learn faster.
     See `keras_nas.oracles.ReinforcementLearningOracle`.
 
     Args:

@@ -623,7 +623,8 @@ class Tuner(keras_tuner.Tuner):
         return places
 
     def _check_fit(self, fit_args, fit_kwargs):
-        if self._overrides_fit() or not isinstance(self.evaluator, Training):
+        # A subclass may add a metric that no training reports.
+        if self._overrides_fit() or type(self.evaluator) is not Training:
             return
         hp = self._first_space.copy()
         with maybe_distribute(self.distribution_strategy):

@@ -604,3 +604,38 @@ def test_random_search_on_the_published_tables(tmp_path):
         for at, figure in zip(("50", "100", "200"), expected, strict=True):
             distance = abs(entry["regret"][at] - figure)
             assert distance < 4 * entry["standard_error"][at]
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "figure"])
+def test_a_file_in_no_folder_is_refused_before_the_run(
+    name, script, table, tmp_path, capsys
+):
+    searches = script("000001")
+    path = tmp_path / "nowhere" / "out"
+    with pytest.raises(SystemExit) as raised:
+        oracles.main(
+            ["--table", str(table), "--oracle=scripted", "--jobs=0"]
+            + [f"--{name}={path}"]
+        )
+    assert raised.value.code == 2
+    assert f"--{name}: there is no folder" in capsys.readouterr().err
+    assert searches == []
+
+
+def test_checkpoints_beyond_the_evaluations_are_said(
+    script, table, tmp_path, capsys
+):
+    script("000001", "000002")
+    arguments = (table, tmp_path, "--seeds=1", "--evaluations=2")
+    report = run(*arguments, "--checkpoints=1,3,9")
+    assert list(report["results"][0]["regret"]) == ["1", "2"]
+    assert "Left out: checkpoints 3, 9, beyond" in capsys.readouterr().out
+    # Those by default are nobody's wish.
+    run(*arguments)
+    assert "checkpoints" not in capsys.readouterr().out.split("Made with")[0]
+
+
+def test_the_help_says_what_noise_is(capsys):
+    with pytest.raises(SystemExit):
+        oracles.main(["--help"])
+    assert "one training run" in " ".join(capsys.readouterr().out.split())

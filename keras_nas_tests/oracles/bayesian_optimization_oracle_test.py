@@ -2,6 +2,7 @@
 
 import keras_tuner
 import numpy as np
+import pytest
 
 from keras_nas import oracles
 from keras_nas_tests.oracles.oracle_contract import toy_loss, toy_space
@@ -51,7 +52,8 @@ def test_an_infinite_loss_is_never_good():
     assert oracle.recommend().hyperparameters.values["op"] == "good"
 
 
-def test_it_recommends_by_its_model_as_well_as_by_luck():
+@pytest.mark.parametrize("imported", [0, 8])
+def test_it_recommends_by_its_model_as_well_as_by_luck(imported, tmp_path):
     space = keras_tuner.HyperParameters()
     for number in range(5):
         space.Choice(f"op{number}", ["a", "b", "c", "d"])
@@ -64,8 +66,17 @@ def test_it_recommends_by_its_model_as_well_as_by_luck():
     for seed in range(8):
         rng = np.random.default_rng(seed)
         oracle = create(
-            space, seed=seed, max_trials=None, num_initial_points=200
+            space,
+            seed=seed,
+            max_trials=None,
+            num_initial_points=200 + imported,
         )
+        if imported:
+            # Better than any of this search, but not its own.
+            earlier = create(space, seed=seed, num_initial_points=imported)
+            earlier._set_project_dir(str(tmp_path), f"earlier{seed}")
+            search(earlier, lambda values: wrong(values) - 10, imported)
+            oracle.import_trials(tmp_path / f"earlier{seed}")
         search(
             oracle,
             lambda values, rng=rng: wrong(values) + rng.standard_normal(),
@@ -82,3 +93,34 @@ def test_without_noise_it_recommends_the_best():
         oracle = create(toy_space(), seed=seed, max_trials=None)
         search(oracle, toy_loss, 50)
         assert oracle.recommend() is oracle.get_best_trials(1)[0]
+
+
+@pytest.mark.parametrize(
+    "oracle_class",
+    [
+        oracles.BayesianOptimizationOracle,
+        oracles.PredictorGuidedOracle,
+        oracles.ParetoBayesianOracle,
+    ],
+)
+def test_imported_trials_count_as_initial_points(oracle_class, tmp_path):
+    earlier = create(toy_space(), seed=1)
+    earlier._set_project_dir(str(tmp_path), "earlier")
+    search(earlier, toy_loss, 8)
+
+    def searched(oracle_class, **arguments):
+        oracle = oracle_class(
+            keras_tuner.Objective("loss", "min"),
+            hyperparameters=toy_space(),
+            seed=0,
+            **arguments,
+        )
+        oracle.import_trials(str(tmp_path / "earlier"))
+        return search(oracle, toy_loss, 3)
+
+    at_random = searched(oracles.RandomOracle)
+    # The random start is filled up only.
+    proposals = searched(oracle_class, num_initial_points=10)
+    assert proposals[:2] == at_random[:2]
+    assert proposals[2] != at_random[2]
+    assert searched(oracle_class, num_initial_points=8)[0] != at_random[0]

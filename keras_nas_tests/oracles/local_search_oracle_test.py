@@ -5,6 +5,7 @@ import pytest
 from keras_nas import oracles
 from keras_nas_tests.oracles.oracle_contract import (
     OBJECTIVE,
+    Project,
     finish,
     rich_space,
     search,
@@ -70,7 +71,7 @@ def test_failed_trials_are_never_followed():
 
 
 def test_after_all_neighbours_of_the_best_come_those_of_the_next_best():
-    oracle = local_search(space_of(2, range(3)), patience=100)
+    oracle = local_search(space_of(2, range(3)), restart_after=100)
     first, *rest = run(oracle, [0, 9, 8, 1, 7])
     # All four neighbours; the third of them is the next best.
     assert all(distance(values, first) == 1 for values in rest)
@@ -80,9 +81,9 @@ def test_after_all_neighbours_of_the_best_come_those_of_the_next_best():
 
 
 def test_a_climb_without_success_ends_and_another_begins_at_random():
-    # 6 x 2 neighbours; patience ends after 6 trials that are no better.
+    # 6 x 2 neighbours; a climb ends after 6 trials that are no better.
     space = space_of(6, range(3))
-    proposals = run(local_search(space, patience=0.5), [0] + 10 * [1, 2])
+    proposals = run(local_search(space, restart_after=0.5), [0] + 10 * [1, 2])
     expected = search(
         oracles.RandomOracle(OBJECTIVE, hyperparameters=space, seed=0),
         trials=8,
@@ -98,8 +99,44 @@ def test_a_climb_without_success_ends_and_another_begins_at_random():
 def test_success_prolongs_a_climb():
     space = space_of(6, range(3))
     losses = [0] + [1] * 5 + [-1] + [1] * 6
-    proposals = run(local_search(space, patience=0.5), losses)
+    proposals = run(local_search(space, restart_after=0.5), losses)
     assert all(distance(p, proposals[6]) == 1 for p in proposals[7:])
+
+
+def test_with_several_workers_a_restart_is_random_too(tmp_path):
+    # 6 x 2 neighbours; a climb ends after 3 trials that are no better.
+    space = space_of(6, range(3))
+    arguments = {"restart_after": 0.25, "max_trials": 40}
+    project = Project(tmp_path)
+    oracle = project.open(local_search(space, **arguments))
+    first, values = propose(oracle)
+    finish(oracle, first, 0)
+    trials = [oracle.create_trial(f"tuner{i}") for i in range(6)]
+    for trial in trials:
+        assert distance(trial.hyperparameters.values, values) == 1
+    for trial in trials[:3]:
+        finish(oracle, trial, 1)
+    # The climb is over; three neighbours still run.
+    starts = [oracle.create_trial(f"new{i}") for i in range(2)]
+    at_random = oracles.RandomOracle(OBJECTIVE, hyperparameters=space, seed=0)
+    expected = search(at_random, trials=9)[7:]
+    assert [trial.hyperparameters.values for trial in starts] == expected
+    # They end first, one even better than all.
+    for trial, loss in zip(trials[3:5], (1, -9), strict=True):
+        finish(oracle, trial, loss)
+    third = oracle.create_trial("third").hyperparameters.values
+    for trial in trials[:5]:
+        assert distance(third, trial.hyperparameters.values) > 1
+    finish(oracle, starts[0], 5)
+    finish(oracle, trials[5], -10)
+    # The climb goes on from its own start, after a resume too.
+    start = starts[0].hyperparameters.values
+    child = oracle.create_trial("tuner8").hyperparameters.values
+    assert distance(child, start) == 1
+    oracle = project.open(local_search(space, **arguments))
+    oracle._retry_queue = []
+    child = oracle.create_trial("tuner9").hyperparameters.values
+    assert distance(child, start) == 1
 
 
 def test_the_value_that_did_best_elsewhere_comes_first():
@@ -147,7 +184,7 @@ def test_a_number_has_eight_neighbours():
     space = keras_tuner.HyperParameters()
     space.Float("rate", 0.0, 1.0)
     space.Boolean("norm")
-    oracle = local_search(space, patience=100)
+    oracle = local_search(space, restart_after=100)
     proposals = run(oracle, range(10))
     first = proposals[0]
     assert all(distance(p, first) == 1 for p in proposals[1:])
@@ -192,10 +229,10 @@ def test_the_random_start_follows_the_budget(max_trials, initial_trials):
     [
         ("initial_trials", 0),
         ("initial_trials", 1.5),
-        ("patience", 0),
-        ("patience", -1.0),
-        ("patience", float("nan")),
-        ("patience", "1"),
+        ("restart_after", 0),
+        ("restart_after", -1.0),
+        ("restart_after", float("nan")),
+        ("restart_after", "1"),
     ],
 )
 def test_a_bad_argument_is_an_error_that_names_it(name, value):

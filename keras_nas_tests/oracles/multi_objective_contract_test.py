@@ -64,15 +64,15 @@ def test_it_finds_more_than_random_search(create):
         mean_hypervolume(create),
         mean_hypervolume(RANDOM),
     )
-    # The standard error of each is about 2.
+    # The standard error of each is about 2, of 3 seeds 4.
     assert ours > randoms + 10
 
 
 @functools.cache
 def mean_hypervolume(participant):
-    """Of 60 trials, over 10 seeds."""
+    """Of 60 trials, over 10 seeds or fewer."""
     volumes = []
-    for seed in range(10):
+    for seed in range(min(10, participant.seeds)):
         oracle = participant.at_its_best(
             toy_space(), objective=OBJECTIVES, max_trials=60, seed=seed
         )

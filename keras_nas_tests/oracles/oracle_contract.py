@@ -35,12 +35,15 @@ class Participant:
         early: Arguments that make it leave its random start within a few
             trials; not used where its quality is measured.
         beats_random: Whether it claims to.
+        seeds: By how many searches that is measured; fewer for an oracle
+            that takes its time, and is far better.
     """
 
     oracle: type
     arguments: dict = dataclasses.field(default_factory=dict)
     early: dict = dataclasses.field(default_factory=dict)
     beats_random: bool = True
+    seeds: int = 20
 
     def __call__(self, space=None, **arguments):
         """Creates the oracle for a short search in a space."""
@@ -83,7 +86,11 @@ ORACLES = [
     Participant(
         oracles.BayesianOptimizationOracle, early={"num_initial_points": 4}
     ),
-    Participant(oracles.PredictorGuidedOracle, early={"num_initial_points": 4}),
+    Participant(
+        oracles.PredictorGuidedOracle,
+        early={"num_initial_points": 4},
+        seeds=4,
+    ),
     Participant(
         oracles.PredictorGuidedOracle,
         {"columns": count_columns},
@@ -102,7 +109,11 @@ ORACLES = [
 ]
 
 MULTI_OBJECTIVE = [
-    Participant(oracles.ParetoPredictorOracle, early={"num_initial_points": 4}),
+    Participant(
+        oracles.ParetoPredictorOracle,
+        early={"num_initial_points": 4},
+        seeds=3,
+    ),
     Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
 ]

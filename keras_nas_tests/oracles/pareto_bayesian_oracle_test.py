@@ -191,14 +191,22 @@ def test_workers_try_different_things():
 
 
 def test_an_imported_project_replaces_the_random_start(tmp_path):
-    earlier = pareto_bayesian(max_trials=40)
+    earlier = pareto_bayesian(max_trials=20)
     earlier._set_project_dir(str(tmp_path), "earlier")
     run(earlier)
-    later = pareto_bayesian(max_trials=16, num_initial_points=1, seed=1)
-    later.import_trials(str(tmp_path / "earlier"))
-    run(later)
-    expected = pareto.hypervolume(FRONT, (64, 12))
-    assert pareto.hypervolume(front_of(later), (64, 12)) > 0.9 * expected
+
+    def mean_hypervolume(is_imported):
+        volumes = []
+        for seed in range(5):
+            later = pareto_bayesian(max_trials=6, seed=seed)
+            if is_imported:
+                later.import_trials(str(tmp_path / "earlier"))
+            run(later)
+            volumes.append(pareto.hypervolume(front_of(later), (64, 12)))
+        return np.mean(volumes) / pareto.hypervolume(FRONT, (64, 12))
+
+    # Without, all 6 are random.
+    assert mean_hypervolume(True) > mean_hypervolume(False) + 0.05
 
 
 def test_a_space_that_is_searched_through_ends_the_search():

@@ -232,7 +232,7 @@ def test_the_defaults_are_those_of_the_algorithm(
         ("learning_rate", 0),
         ("learning_rate", float("nan")),
         ("learning_rate", "0.1"),
-        ("entropy_bonus", -0.1),
+        ("entropy_bonus", -0.1),  # 0 is allowed; see above.
         ("units", 0),
         ("units", 2.5),
     ],

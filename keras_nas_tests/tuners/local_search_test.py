@@ -11,7 +11,8 @@ def test_the_arguments_reach_the_oracle(tmp_path):
         "val_loss",
         max_trials=40,
         initial_trials=4,
-        patience=2.5,
+        restart_after=2.5,
+        patience=3,
         seed=0,
         max_retries_per_trial=2,
         directory=tmp_path,
@@ -20,7 +21,9 @@ def test_the_arguments_reach_the_oracle(tmp_path):
     assert type(oracle) is nas.oracles.LocalSearchOracle
     assert (oracle.max_trials, oracle.seed) == (40, 0)
     assert oracle.initial_trials == 4
-    assert oracle.patience == 2.5
+    assert oracle.restart_after == 2.5
+    # The tuner's: trials without a better one before the search ends.
+    assert tuner.patience == 3
     assert oracle.max_retries_per_trial == 2
 
 
@@ -28,6 +31,7 @@ def test_the_arguments_reach_the_oracle(tmp_path):
     "arguments",
     [
         {"initial_trials": 0},
+        {"restart_after": 0},
         {"patience": 0},
         {"max_trials": 0},
     ],
