@@ -14,7 +14,7 @@ class Node:
         operation: The layer, or other `keras.Operation`.
         args: Tuple, its positional arguments.
         kwargs: Dict, its other arguments.
-        outputs: List of `KerasTensor`s.
+        outputs: List of the tensors (`KerasTensor`) it gives.
     """
 
     operation: Any
@@ -24,7 +24,7 @@ class Node:
 
     @property
     def inputs(self):
-        """The `KerasTensor`s among the arguments, in order."""
+        """The tensors among the arguments, in order."""
         return tensors_in((self.args, self.kwargs))
 
 
@@ -39,14 +39,14 @@ class Graph:
         model: `keras.Model` with a graph: functional or `Sequential`.
         apply: Optional function `apply(graph, operation, args, kwargs)` that
             applies an operation, gives `graph.add` what it did, and returns
-                the outputs.
-        inputs: Optional structure of `keras.Input`s, as the model has, to
+            the outputs.
+        inputs: Optional structure of what `keras.Input` gives, to
             apply it to.
 
     Attributes:
         model: Functional `keras.Model` of the same layers, without models
             inside.
-        nodes: List of `Node`s. A node stands behind those that it needs.
+        nodes: List of each `Node`. A node stands behind those that it needs.
 
     Raises:
         ValueError: If the model has no graph.
@@ -72,12 +72,12 @@ class Graph:
 
     @property
     def inputs(self):
-        """List of `KerasTensor`s."""
+        """List of the tensors."""
         return self.model.inputs
 
     @property
     def outputs(self):
-        """List of `KerasTensor`s."""
+        """List of the tensors."""
         return self.model.outputs
 
     def add(self, operation, args, kwargs, outputs):
@@ -129,7 +129,7 @@ def has_graph(model):
 
 
 def tensors_in(structure):
-    """Returns the `KerasTensor`s of a nested structure, in order."""
+    """Returns the tensors of a nested structure, in order."""
     return [
         tensor
         for tensor in keras.tree.flatten(structure)

@@ -62,6 +62,6 @@ class Candidate:
     report: Callable[[list], bool] = lambda epochs: False
     can_resume: bool = False
     build_from: Callable[[keras_tuner.HyperParameters], Any] | None = None
-    scope: Callable[[], Any] = contextlib.nullcontext
+    scope: Callable[[], Any] = lambda: contextlib.nullcontext()
     seed: int | None = None
     note: Callable[[str], None] = lambda line: None

@@ -1,7 +1,6 @@
 """Choice primitives: what a search decides inside a model."""
 
-from keras.layers import BatchNormalization
-
+from keras_nas.layers.batch_normalization import BatchNormalization
 from keras_nas.layers.cell import Cell
 from keras_nas.layers.conv2d import Conv2D
 from keras_nas.layers.dense import Dense
@@ -10,7 +9,6 @@ from keras_nas.layers.input_choice import InputChoice
 from keras_nas.layers.layer_choice import LayerChoice
 from keras_nas.layers.repeat import Repeat
 
-# Keras's own BatchNormalization works for searched widths as it is.
 __all__ = [
     "BatchNormalization",
     "Cell",

@@ -35,7 +35,9 @@ class Calibration:
             for layer in layers_of(network)
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
-        self._step = tf.function(self._run_batch, reduce_retracing=True)
+        self._step = tf.function(
+            self._run_batch, reduce_retracing=True, autograph=False
+        )
 
     @property
     def variables(self):

@@ -14,7 +14,7 @@ class ParetoBayesian(Tuner):
     Args:
         hypermodel: A function `build(hp)` that returns a compiled
             `keras.Model`, or a `keras_tuner.HyperModel`.
-        objective: List of strings or `keras_tuner.Objective`s.
+        objective: List of strings or `keras_tuner.Objective` objects.
         max_trials: Integer, the number of trials. Defaults to 100.
         num_initial_points: Integer, the number of random trials to begin
             with; imported trials count as such.
