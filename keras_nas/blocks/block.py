@@ -3,6 +3,7 @@
 import keras
 
 from keras_nas import layers
+from keras_nas.layers.elastic_value import channels_of, mark_channels
 
 # Searched models train for few steps. With Keras's 0.99 the moving statistics
 # of a short training still remember their initial values.
@@ -79,10 +80,11 @@ class Block:
             use_bias=False,
             name=self._named(part),
         )(x)
-        return self._norm(x, part)
+        return mark_channels(self._norm(x, part), filters)
 
     def _depthwise_conv(self, x, part, kernel_size, strides):
         """Depthwise convolution and BatchNormalization."""
+        channels = channels_of(x)
         x = layers.DepthwiseConv2D(
             kernel_size,
             strides=strides,
@@ -90,7 +92,7 @@ class Block:
             use_bias=False,
             name=self._named(part),
         )(x)
-        return self._norm(x, part)
+        return mark_channels(self._norm(x, part), channels)
 
     def _norm(self, x, part):
         return keras.layers.BatchNormalization(
@@ -98,6 +100,11 @@ class Block:
         )(x)
 
     def _activate(self, x, part, activation):
+        return mark_channels(
+            self._activated(x, part, activation), channels_of(x)
+        )
+
+    def _activated(self, x, part, activation):
         name = self._named(f"{part}_activation")
         # The ReLU layer is what TF-MOT quantizes and every converter fuses.
         if activation == "relu":

@@ -10,7 +10,13 @@ from keras_nas.blocks.arguments import (
     is_positive_number,
 )
 from keras_nas.blocks.block import Block
-from keras_nas.layers.elastic_value import ElasticValue, SharingError
+from keras_nas.layers.elastic_value import (
+    ElasticValue,
+    SharingError,
+    are_equal,
+    channels_of,
+    mark_channels,
+)
 
 
 class InvertedBottleneck(Block):
@@ -100,7 +106,7 @@ class InvertedBottleneck(Block):
         """Applies new layers to `inputs` and returns their outputs."""
         self._check_images(inputs)
         x = inputs
-        channels = inputs.shape[-1]
+        channels = channels_of(inputs)
         if self._expands():
             channels = _scaled(channels, self.expansion)
             x = self._conv(x, "expand", channels)
@@ -110,9 +116,9 @@ class InvertedBottleneck(Block):
         if self.squeeze_excite is not None:
             x = self._squeeze_and_excite(x, channels)
         x = self._conv(x, "project", self.filters)
-        if self.strides == 1 and inputs.shape[-1] == self.filters:
+        if self.strides == 1 and are_equal(channels_of(inputs), self.filters):
             x = keras.layers.Add(name=self._named("add"))([inputs, x])
-        return x
+        return mark_channels(x, self.filters)
 
     def _expands(self):
         """Whether there is an expanding convolution."""

@@ -8,6 +8,11 @@ from keras_nas.blocks.arguments import (
     check_window,
 )
 from keras_nas.blocks.block import Block
+from keras_nas.layers.elastic_value import (
+    are_equal,
+    channels_of,
+    mark_channels,
+)
 
 
 class ResidualBlock(Block):
@@ -68,11 +73,14 @@ class ResidualBlock(Block):
         x = self._activate(x, "conv1", self.activation)
         x = self._conv(x, "conv2", self.filters, self.kernel_size)
         shortcut = inputs
-        if self.strides != 1 or inputs.shape[-1] != self.filters:
+        if self.strides != 1 or not are_equal(
+            channels_of(inputs), self.filters
+        ):
             shortcut = self._conv(
                 inputs, "shortcut", self.filters, strides=self.strides
             )
         x = keras.layers.Add(name=self._named("add"))([shortcut, x])
+        x = mark_channels(x, self.filters)
         return self._activate(x, "add", self.activation)
 
     def get_config(self):

@@ -3,7 +3,12 @@
 import keras
 
 from keras_nas.layers.elastic_kernel import ElasticKernel, first_channels
-from keras_nas.layers.elastic_value import ElasticValue, is_elastic, largest
+from keras_nas.layers.elastic_value import (
+    ElasticValue,
+    is_elastic,
+    largest,
+    mark_channels,
+)
 
 
 class Conv2D(keras.layers.Conv2D):
@@ -82,6 +87,13 @@ class Conv2D(keras.layers.Conv2D):
         """Creates the largest kernel."""
         super().build(input_shape)
         self.elastic_kernel.place(input_shape[1:3])
+
+    def __call__(self, inputs, *args, **kwargs):
+        """Applies the layer; what is computed of its width can be told."""
+        outputs = super().__call__(inputs, *args, **kwargs)
+        if isinstance(outputs, keras.KerasTensor):
+            mark_channels(outputs, self.elastic_channels)
+        return outputs
 
     def call(self, inputs):
         """Convolves with the part of the kernel in use."""

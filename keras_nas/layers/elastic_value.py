@@ -167,6 +167,53 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(ElasticValue, f"__r{_name}__", _reflected)
 
 
+def channels_of(tensor):
+    """Returns how many channels a symbolic tensor has, searched or not.
+
+    Args:
+        tensor: `KerasTensor`.
+
+    Returns:
+        Integer; an `ElasticValue` where `mark_channels` has told so.
+    """
+    marked = getattr(tensor, "elastic_channels", None)
+    return tensor.shape[-1] if marked is None else marked
+
+
+def mark_channels(tensor, channels):
+    """Remembers that the channels of a symbolic tensor are searched.
+
+    Only for what is computed from them while a supernet is built, such as an
+    expansion: Keras's own layers do not hand it on.
+
+    Args:
+        tensor: `KerasTensor`.
+        channels: What `channels_of` shall return.
+
+    Returns:
+        The tensor.
+    """
+    if isinstance(channels, ElasticValue):
+        tensor.elastic_channels = channels
+    return tensor
+
+
+def are_equal(first, second):
+    """Returns whether two numbers of channels are the same.
+
+    Raises:
+        SharingError: If that depends on the architecture.
+    """
+    if not isinstance(first, ElasticValue):
+        first, second = second, first
+    if not isinstance(first, ElasticValue):
+        return first == second
+    answers = first.equals(second)
+    if answers.table.min() != answers.table.max():
+        return bool(answers)  # Raises the error that names them.
+    return answers.table.all().item()
+
+
 def is_elastic(value):
     """Returns whether a value, or a part of a pair, is an `ElasticValue`."""
     parts = value if isinstance(value, (tuple, list)) else [value]

@@ -6,7 +6,12 @@ import functools
 import keras
 
 from keras_nas.layers.cell import Cell
-from keras_nas.layers.elastic_value import ElasticValue, SharingError
+from keras_nas.layers.elastic_value import (
+    ElasticValue,
+    SharingError,
+    channels_of,
+    mark_channels,
+)
 from keras_nas.layers.factories import call_factory
 from keras_nas.layers.input_choice import InputChoice
 from keras_nas.layers.layer_choice import LayerChoice
@@ -72,7 +77,7 @@ def _layer_choice(hp, choice, inputs, is_used=None):
             zeros=_outputs(branches[keys[0]], inputs)
         )
         index = index * is_used + (1 - is_used) * len(keys)
-    return Switch(branches.values(), index)(inputs)
+    return _switched(branches.values(), index, inputs)
 
 
 def _input_choice(hp, choice, inputs):
@@ -86,7 +91,7 @@ def _input_choice(hp, choice, inputs):
         return functions[index](inputs)
     index.use("operation", [len(members(option)) for option in options])
     branches = [branch(function, inputs) for function in functions]
-    return Switch(branches, index)(list(inputs))
+    return _switched(branches, index, list(inputs))
 
 
 def _repeat(hp, repeat, inputs):
@@ -108,7 +113,7 @@ def _repeat(hp, repeat, inputs):
         with hp.conditional_scope(repeat.name, list(deeper)):
             branches = {"skipped": Branch(), number: branch(apply, outputs)}
         _check(repeat, branches, outputs)
-        outputs = Switch(branches.values(), depth.exceeds(number))(outputs)
+        outputs = _switched(branches.values(), depth.exceeds(number), outputs)
     return outputs
 
 
@@ -174,6 +179,7 @@ def branch(apply, inputs):
         ),
         inputs,
     )
+    _copy_marks(inputs, own)
     outputs = apply(own)
     if outputs is own:
         return Branch()
@@ -186,6 +192,21 @@ def branch(apply, inputs):
                 "it out, or regularize the weights."
             )
     return Branch(model)
+
+
+def _switched(branches, index, inputs):
+    """Applies a switch; what is known of its outputs is handed on."""
+    branches = list(branches)
+    outputs = Switch(branches, index)(inputs)
+    _copy_marks(_outputs(branches[0], inputs), outputs)
+    return outputs
+
+
+def _copy_marks(tensors, others):
+    for tensor, other in zip(
+        keras.tree.flatten(tensors), keras.tree.flatten(others), strict=True
+    ):
+        mark_channels(other, channels_of(tensor))
 
 
 def _outputs(branch, inputs):

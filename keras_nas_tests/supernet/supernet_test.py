@@ -1,5 +1,6 @@
 """Tests of the supernet through its public API."""
 
+import pathlib
 import re
 
 import keras
@@ -504,6 +505,22 @@ def on_images(hp, apply):
     return builds.compiled(inputs, keras.layers.Dense(3)(x))
 
 
+def chained(hp, x):
+    """Blocks that compute from a searched width: expansions, shortcuts."""
+    width = hp.Choice("f", [4, 8])
+    x = blocks.ConvBlock(width, hp.Choice("k", [3, 5]))(x)
+    x = blocks.InvertedBottleneck(width, expansion=2)(x)
+    x = layers.LayerChoice(
+        hp,
+        "op",
+        {
+            "identity": blocks.Identity,
+            "residual": lambda: blocks.ResidualBlock(width),
+        },
+    )(x)
+    return blocks.InvertedBottleneck(8, strides=2, squeeze_excite=0.25)(x)
+
+
 @pytest.mark.parametrize(
     "apply",
     [
@@ -519,8 +536,9 @@ def on_images(hp, apply):
         lambda hp, x: blocks.ResidualBlock(
             hp.Choice("f", [4, 8]), hp.Choice("k", [3, 5]), strides=2
         )(x),
+        chained,
     ],
-    ids=["conv", "separable", "bottleneck", "residual"],
+    ids=["conv", "separable", "bottleneck", "residual", "chained"],
 )
 def test_widths_and_kernels_of_blocks(apply):
     supernet = made(lambda hp: on_images(hp, apply))
@@ -555,6 +573,14 @@ def test_widths_and_kernels_of_blocks(apply):
             lambda hp, x: blocks.InvertedBottleneck(8)(
                 layers.Conv2D(hp.Choice("bad", [8, 16]), 1)(x)
             ),
+            "'bad' is used where the supernet needs one plain value",
+        ),
+        (
+            lambda hp, x: blocks.InvertedBottleneck(8)(
+                keras.layers.ReLU()(
+                    layers.Conv2D(hp.Choice("bad", [8, 16]), 1)(x)
+                )
+            ),
             "is not the one that the supernet holds: Add",
         ),
         (
@@ -582,11 +608,25 @@ def test_widths_and_kernels_of_blocks(apply):
             "activity_regularizer",
         ),
     ],
-    ids=["expansion", "filters", "input", "candidates", "activity"],
+    ids=["expansion", "filters", "input", "lost", "candidates", "activity"],
 )
 def test_what_cannot_be_shared_is_explained(apply, message):
     with pytest.raises(ValueError, match=message):
         made(lambda hp: on_images(hp, apply))
+
+
+def test_the_build_of_the_readme_gives_a_supernet():
+    readme = pathlib.Path(__file__).parents[2] / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    names = {}
+    exec(re.search(r"```python\n(import.*?)\ntuner =", text, re.S)[1], names)
+    supernet = made(names["build"])
+    assert supernet.choices["stem_filters"] == [8, 16]
+    x = np.random.default_rng(0).random((2, 28, 28, 1), "float32")
+    values = supernet.random_architecture(np.random.default_rng(1))
+    supernet.set_architecture(values)
+    subnet = supernet.extract_subnet(values)
+    np.testing.assert_allclose(supernet(x), subnet(x), atol=1e-5)
 
 
 def test_rank_correlation_compares_with_trained_trials(tmp_path):
