@@ -34,6 +34,7 @@ means by the standard error of the ten's.
 `memory`: see `benchmarks.gradient_memory`.
 """
 
+import argparse
 import functools
 import gzip
 import json
@@ -48,7 +49,6 @@ import time
 import keras
 import keras_tuner
 import numpy as np
-from absl import app, flags
 
 import keras_nas as nas
 from keras_nas import blocks, layers
@@ -69,17 +69,28 @@ _DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
 _VALIDATION_IMAGES = 4000
 _BATCH_SIZE = 64
 
-_JSON = flags.DEFINE_string("json", None, "file for the results")
-_ONLY = flags.DEFINE_list("only", list(PARTS), f"some of {', '.join(PARTS)}")
-_DATA = flags.DEFINE_string("data", _DEBIAN_FOLDER, "folder of the images")
-_IMAGES = flags.DEFINE_integer("images", 8000, "images to train on")
-_EPOCHS = flags.DEFINE_integer("epochs", 6, "of an architecture on its own")
-_SUPERNET_EPOCHS = flags.DEFINE_integer(
-    "supernet_epochs", 36, "of the supernet, with one architecture a step"
-)
-_ARCHITECTURES = flags.DEFINE_integer("architectures", 24, "to rank")
-_TRIALS = flags.DEFINE_integer("trials", 150, "of the search")
-_SEED = flags.DEFINE_integer("seed", 0, "of everything")
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--json", metavar="OUT", help="file for the results")
+    add("--only", default=",".join(PARTS), help="some of these, by commas")
+    add("--data", default=_DEBIAN_FOLDER, help="folder of the images")
+    add("--images", type=int, default=8000, help="images to train on")
+    add("--epochs", type=int, default=6, help="of an architecture alone")
+    add(
+        "--supernet_epochs",
+        type=int,
+        default=36,
+        help="of the supernet, with one architecture a step",
+    )
+    add("--architectures", type=int, default=24, help="to rank")
+    add("--trials", type=int, default=150, help="of the search")
+    add("--seed", type=int, default=0, help="of everything")
+    return parser
+
+
+OPTIONS = _parser().parse_args([])
 
 
 def build(hp):
@@ -158,8 +169,8 @@ def measure_step(data, rounds=7, singles=4):
     """Times training steps of the supernet and of single architectures."""
     x, y, *_ = data
     count = 30 * _BATCH_SIZE
-    rng = np.random.default_rng(_SEED.value)
-    models = {"supernet": nas.Supernet(build, seed=_SEED.value)}
+    rng = np.random.default_rng(OPTIONS.seed)
+    models = {"supernet": nas.Supernet(build, seed=OPTIONS.seed)}
     for number in range(singles):
         models[f"single{number}"] = single(random_values(rng), number)
     for model in models.values():  # Traces it.
@@ -185,11 +196,11 @@ def measure_step(data, rounds=7, singles=4):
 
 def measure_extraction(architectures=50):
     """Compares subnets with the models that are taken out."""
-    keras.utils.set_random_seed(_SEED.value)
-    supernet = nas.Supernet(builds.everything, seed=_SEED.value)
+    keras.utils.set_random_seed(OPTIONS.seed)
+    supernet = nas.Supernet(builds.everything, seed=OPTIONS.seed)
     x, y = builds.data((11, 11, 3))
     supernet.fit(x, y, epochs=2, batch_size=16, verbose=0)
-    rng = np.random.default_rng(_SEED.value)
+    rng = np.random.default_rng(OPTIONS.seed)
     differences = []
     for _ in range(architectures):
         values = supernet.random_architecture(rng)
@@ -207,25 +218,25 @@ def measure_extraction(architectures=50):
 def measure_ranking(data):
     """Compares scores by shared weights with those of single trainings."""
     x, y, x_val, y_val = data
-    rng = np.random.default_rng(_SEED.value + 5)
-    candidates = [random_values(rng) for _ in range(_ARCHITECTURES.value)]
+    rng = np.random.default_rng(OPTIONS.seed + 5)
+    candidates = [random_values(rng) for _ in range(OPTIONS.architectures)]
     trained, times_s, again = [], [], []
     for number, values in enumerate(candidates):
-        accuracy, took_s = train_alone(values, data, _EPOCHS.value, number)
+        accuracy, took_s = train_alone(values, data, OPTIONS.epochs, number)
         trained.append(accuracy)
         times_s.append(took_s)
         _say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
     for number, values in enumerate(candidates[: len(candidates) // 4]):
-        accuracy, _ = train_alone(values, data, _EPOCHS.value, 1000 + number)
+        accuracy, _ = train_alone(values, data, OPTIONS.epochs, 1000 + number)
         again.append(accuracy)
     rules = {}
     for rule in (UniformSampling(), FairSampling(), SandwichSampling()):
         name = type(rule).__name__
         keras.utils.clear_session()
-        keras.utils.set_random_seed(_SEED.value)
+        keras.utils.set_random_seed(OPTIONS.seed)
         started_s = time.perf_counter()
-        supernet = nas.Supernet(build, sampling=rule, seed=_SEED.value)
-        epochs = max(1, _SUPERNET_EPOCHS.value // supernet.sampling.num_paths)
+        supernet = nas.Supernet(build, sampling=rule, seed=OPTIONS.seed)
+        epochs = max(1, OPTIONS.supernet_epochs // supernet.sampling.num_paths)
         _fit_with_decay(supernet, x, y, epochs)
         training_s = time.perf_counter() - started_s
         supernet.calibrate(x)  # Traces it.
@@ -254,7 +265,7 @@ def measure_ranking(data):
         _say(f"ranking: {name}: {result}, {1 / score_s:.1f} scores/s")
     return {
         "architectures": len(candidates),
-        "epochs_alone": _EPOCHS.value,
+        "epochs_alone": OPTIONS.epochs,
         "training_alone_s": statistics.mean(times_s),
         "trained_accuracy": [min(trained), max(trained)],
         "seed_noise_tau": kendall_tau(trained[: len(again)], again),
@@ -276,7 +287,7 @@ def _fit_with_decay(supernet, x, y, epochs):
 def measure_search(data, num_random=10, seeds=3):
     """Compares what a search by shared weights finds with random ones."""
     x, y, x_val, y_val = data
-    rng = np.random.default_rng(_SEED.value + 9)
+    rng = np.random.default_rng(OPTIONS.seed + 9)
     cost = nas.costs.Flops()
     sample = [random_values(rng) for _ in range(40)]
     flops = [cost.measure(single(values, 0)) for values in sample]
@@ -286,12 +297,12 @@ def measure_search(data, num_random=10, seeds=3):
         tuner = nas.RegularizedEvolution(
             build,
             objective="val_accuracy",
-            max_trials=_TRIALS.value,
+            max_trials=OPTIONS.trials,
             constraints=[nas.costs.Flops(max_flops=limit)],
             evaluator=nas.evaluators.WeightSharing(
-                epochs=_SUPERNET_EPOCHS.value
+                epochs=OPTIONS.supernet_epochs
             ),
-            seed=_SEED.value,
+            seed=OPTIONS.seed,
             directory=folder,
         )
         started_s = time.perf_counter()
@@ -308,11 +319,11 @@ def measure_search(data, num_random=10, seeds=3):
     _say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
     larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
     found_accuracies = [
-        train_alone(found, data, _EPOCHS.value, 2000 + seed)[0]
+        train_alone(found, data, OPTIONS.epochs, 2000 + seed)[0]
         for seed in range(seeds)
     ]
     random_accuracies = [
-        train_alone(values, data, _EPOCHS.value, 3000 + number)[0]
+        train_alone(values, data, OPTIONS.epochs, 3000 + number)[0]
         for number, values in enumerate(larger[:num_random])
     ]
     error = statistics.stdev(random_accuracies) / len(random_accuracies) ** 0.5
@@ -349,14 +360,16 @@ def _say(line):
     print(line, flush=True)
 
 
-def main(_):
+def main(arguments=None):
     """Measures what it is told to."""
-    unknown = set(_ONLY.value) - set(PARTS)
-    if unknown:
-        raise app.UsageError(
+    parser = _parser()
+    vars(OPTIONS).update(vars(parser.parse_args(arguments)))
+    only = OPTIONS.only.split(",")
+    if unknown := set(only) - set(PARTS):
+        parser.error(
             f"--only: expected some of {PARTS}. Received: {sorted(unknown)}"
         )
-    data = read_data(_DATA.value, _IMAGES.value)
+    data = read_data(OPTIONS.data, OPTIONS.images)
     measures = {
         "step": lambda: measure_step(data),
         "extraction": measure_extraction,
@@ -369,13 +382,13 @@ def main(_):
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
     for part in PARTS:
-        if part in _ONLY.value:
+        if part in only:
             results[part] = measures[part]()
             _say(f"{part}: {json.dumps(results[part], indent=2)}")
-            if _JSON.value:  # What is measured is not lost to Ctrl-C.
+            if OPTIONS.json:  # What is measured is not lost to Ctrl-C.
                 text = json.dumps(results, indent=2)
-                pathlib.Path(_JSON.value).write_text(text, encoding="utf-8")
+                pathlib.Path(OPTIONS.json).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    main()

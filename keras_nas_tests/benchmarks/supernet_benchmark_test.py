@@ -4,15 +4,12 @@ import gzip
 
 import numpy as np
 import pytest
-from absl import flags
 
 from benchmarks import supernet
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS(["test"])
     monkeypatch.setattr(supernet, "PLACES", 1)
 
 
@@ -57,3 +54,9 @@ def test_random_architectures_are_of_the_space():
         model.count_params()
         < supernet.single({"place0": "e6k5"}, 0).count_params()
     )
+
+
+def test_unknown_parts_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        supernet.main(["--only", "steps"])
+    assert "Received: ['steps']" in capsys.readouterr().err
