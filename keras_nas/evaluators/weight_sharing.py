@@ -1,7 +1,6 @@
 """Performance estimation by shared weights: one training for all."""
 
 import dataclasses
-import io
 import json
 import os
 import time
@@ -15,6 +14,10 @@ from keras_tuner.errors import FatalValueError
 from keras_nas import storage
 from keras_nas.evaluators.best_weights import BestWeights
 from keras_nas.evaluators.evaluator import Evaluator
+from keras_nas.evaluators.nested_arrays import (
+    read_nested_arrays,
+    write_nested_arrays,
+)
 from keras_nas.evaluators.training_recorder import TrainingRecorder
 from keras_nas.supernet import SamplingRule, Supernet
 
@@ -144,17 +147,18 @@ class WeightSharing(Evaluator):
         with candidate.scope():
             result = candidate.fit(score, [])
         path = os.path.join(candidate.directory, _STATISTICS_FILE)
-        _write_arrays(path, supernet.statistics())
+        write_nested_arrays(path, {"statistics": supernet.statistics()})
         return result
 
     def load_weights(self, model, candidate):
         """Gives a model the weights it has in the supernet."""
         path = os.path.join(candidate.directory, _STATISTICS_FILE)
-        if not storage.exists(path):
+        found = read_nested_arrays(path)
+        if not found:
             return False
         supernet = self._supernet(candidate, may_train=False)
         supernet.set_architecture(candidate.hyperparameters)
-        supernet.set_statistics(_read_arrays(path))
+        supernet.set_statistics(found["statistics"])
         supernet.copy_weights_to(model, candidate.hyperparameters)
         return True
 
@@ -322,16 +326,3 @@ def _arguments(data):
 
 def _plain(value):
     return json.loads(json.dumps(value, default=str))
-
-
-def _write_arrays(path, arrays):
-    file = io.BytesIO()
-    np.savez(file, *arrays)
-    storage.write_bytes(path, file.getvalue())
-
-
-def _read_arrays(path):
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = io.BytesIO(file.read())
-    with np.load(content, allow_pickle=False) as arrays:
-        return [arrays[f"arr_{i}"] for i in range(len(arrays.files))]

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_nas.layers.arguments import check_integer
 from keras_nas.supernet.architecture_space import KINDS
 from keras_nas.supernet.sampling_rule import SamplingRule, pick
 
@@ -51,17 +52,7 @@ class ProgressiveShrinking(SamplingRule):
         steps_per_phase,
         order=("operation", "kernel", "depth", "width"),
     ):
-        is_integer = isinstance(steps_per_phase, int)
-        if not is_integer or isinstance(steps_per_phase, bool):
-            steps = 0
-        else:
-            steps = steps_per_phase
-        if steps < 1:
-            raise ValueError(
-                "Invalid value received for argument `steps_per_phase`. "
-                "Expected a positive integer. Received: "
-                f"steps_per_phase={steps_per_phase!r}"
-            )
+        check_integer("steps_per_phase", steps_per_phase, minimum=1)
         if sorted(order) != sorted(KINDS):
             raise ValueError(
                 "Invalid value received for argument `order`. Expected each "

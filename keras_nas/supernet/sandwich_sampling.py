@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_nas.layers.arguments import check_integer
 from keras_nas.supernet.sampling_rule import SamplingRule, pick
 
 
@@ -39,15 +40,7 @@ class SandwichSampling(SamplingRule):
     distills = True
 
     def __init__(self, num_random=2):
-        if isinstance(num_random, bool) or not isinstance(num_random, int):
-            is_valid = False
-        else:
-            is_valid = num_random >= 0
-        if not is_valid:
-            raise ValueError(
-                "Invalid value received for argument `num_random`. Expected "
-                f"a non-negative integer. Received: num_random={num_random!r}"
-            )
+        check_integer("num_random", num_random, minimum=0)
         self.num_random = num_random
         self.num_paths = 2 + num_random
 

@@ -1,7 +1,6 @@
 """One network that contains every architecture of a search space."""
 
 import contextlib
-import inspect
 
 import keras
 import keras_tuner
@@ -149,7 +148,7 @@ class Supernet(keras.Model):
     @property
     def choices(self):
         """Dict from searched hyperparameters to lists of their values."""
-        return dict(self._architectures.choices)
+        return dict(self.architecture_space.choices)
 
     @property
     def architecture(self):
@@ -158,11 +157,11 @@ class Supernet(keras.Model):
 
     def largest_architecture(self):
         """Returns the values with the most of everything."""
-        return self._values([o[0] for o in self._architectures.by_size()])
+        return self._values([o[0] for o in self.architecture_space.by_size()])
 
     def smallest_architecture(self):
         """Returns the values with the least of everything."""
-        return self._values([o[-1] for o in self._architectures.by_size()])
+        return self._values([o[-1] for o in self.architecture_space.by_size()])
 
     def random_architecture(self, rng):
         """Returns values drawn uniformly.
@@ -170,12 +169,12 @@ class Supernet(keras.Model):
         Args:
             rng: `numpy.random.Generator`.
         """
-        return self._values(rng.integers(self._architectures.num_options))
+        return self._values(rng.integers(self.architecture_space.num_options))
 
     @property
     def architecture_space(self):
         """`ArchitectureSpace`, the searched part of the space as numbers."""
-        return self._architectures
+        return self._hp.architectures
 
     @property
     def updates(self):
@@ -200,11 +199,11 @@ class Supernet(keras.Model):
             ValueError: If a value is missing, or none of the space.
         """
         options = self._options(architecture)
-        self.selection.assign(self._architectures.vector(options))
+        self.selection.assign(self.architecture_space.vector(options))
 
     def call(self, inputs, training=None):
         """Runs the selected architecture."""
-        space = self._architectures
+        space = self.architecture_space
         with contextlib.ExitStack() as stack:
             if not space.is_running:
                 selection = tf.convert_to_tensor(self.selection)
@@ -259,7 +258,7 @@ class Supernet(keras.Model):
             variable.assign(value)
 
     def _statistics(self):
-        names = self._architectures.names
+        names = self.architecture_space.names
         selected = self.selection.numpy().tolist()
         options = dict(zip(names, selected, strict=True))
         return [
@@ -299,7 +298,7 @@ class Supernet(keras.Model):
         model = self._build_one(options)
         if calibrate_on is not None:
             before = self.selection.numpy()
-            self.selection.assign(self._architectures.vector(options))
+            self.selection.assign(self.architecture_space.vector(options))
             self.calibrate(calibrate_on)
             self.selection.assign(before)
         inherit(model, self._elastic_graph, options)
@@ -403,7 +402,7 @@ class Supernet(keras.Model):
     def train_step(self, data):
         """Trains the architectures that the sampling rule draws."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        space = self._architectures
+        space = self.architecture_space
         architectures = self.sampling.paths(
             self.optimizer.iterations, self.seed
         )
@@ -452,6 +451,18 @@ class Supernet(keras.Model):
                 gradients, variables, self.sampling.num_paths
             )
         self.optimizer.apply(gradients, variables)
+        return self.record(x, y, sample_weight, predictions, loss)
+
+    def record(self, x, y, sample_weight, predictions, loss):
+        """Updates the metrics by a training step; returns their results.
+
+        Args:
+            x: Inputs of the step.
+            y: Targets.
+            sample_weight: Weights of the examples, or `None`.
+            predictions: What the network has predicted.
+            loss: Scalar tensor, what `compute_loss` has returned.
+        """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for metric in self.metrics:
             if metric.name == "loss":
@@ -574,17 +585,13 @@ class Supernet(keras.Model):
             options = self._options(values)
             inherit(self._build_one(options), self._elastic_graph, options)
 
-    @property
-    def _architectures(self):
-        return self._hp.architectures
-
     def _values(self, vector):
-        return self._architectures.values(vector)
+        return self.architecture_space.values(vector)
 
     def _options(self, architecture):
-        values = getattr(architecture, "values", architecture)
-        if inspect.ismethod(values) or callable(values):
-            values = architecture
+        values = architecture
+        if isinstance(values, keras_tuner.HyperParameters):
+            values = values.values
         if not isinstance(values, dict):
             raise ValueError(
                 "Invalid value received for argument `architecture`. "
@@ -592,4 +599,4 @@ class Supernet(keras.Model):
                 "`keras_tuner.HyperParameters`. Received: "
                 f"architecture={architecture!r}"
             )
-        return self._architectures.options(values)
+        return self.architecture_space.options(values)

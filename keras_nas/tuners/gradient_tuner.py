@@ -1,18 +1,17 @@
 """What the tuners that search by gradient share."""
 
 import inspect
-import io
-import itertools
 import json
 import os
 import time
-import zipfile
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_nas import architectures, storage
+from keras_nas.evaluators.nested_arrays import (
+    read_nested_arrays,
+    write_nested_arrays,
+)
 from keras_nas.oracles import Oracle
 from keras_nas.supernet import Supernet
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
@@ -253,7 +252,10 @@ class GradientTuner(Tuner):
         before = len(search.history)
         while not search.is_finished and not self._reason_to_stop():
             logs = search.run_epoch(self._data)
-            storage.write_bytes(self._path(_STATE_FILE), self._packed(search))
+            write_nested_arrays(
+                self._path(_STATE_FILE),
+                search.get_state() | {"config": self._config()},
+            )
             spent_s = time.monotonic() - started_s
             done = len(search.history)
             left_s = spent_s / (done - before) * (self.search_epochs - done)
@@ -395,19 +397,16 @@ class GradientTuner(Tuner):
         path = self._path(_STATE_FILE)
         if not storage.exists(path):
             return
-        state = _unpacked(path)
+        state = read_nested_arrays(path)
+        if not state:
+            raise RuntimeError(
+                f"Cannot read '{path}': it is damaged. Remove the file to "
+                "begin the search by gradient anew."
+            )
         self._check_config(state["config"])
         search.set_state(state)
         done = f"{len(search.history)} of {self.search_epochs}"
         self._progress.note(f"Resumed after {done} epochs of the search.")
-
-    def _packed(self, search):
-        state = search.get_state()
-        variables = state.pop("variables")
-        state["config"] = self._config()
-        file = io.BytesIO()
-        np.savez(file, *variables, state=np.array(json.dumps(state)))
-        return file.getvalue()
 
     def _config(self):
         rule = self._search_arguments["early_stopping"]
@@ -490,24 +489,3 @@ def check_number(name, value, low, high=float("inf"), is_open=False):
             f"Invalid value received for argument `{name}`. Expected a "
             f"number {ends.format(low, high)}. Received: {name}={value!r}"
         )
-
-
-def _unpacked(path):
-    try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            content = io.BytesIO(file.read())
-        with np.load(content, allow_pickle=False) as arrays:
-            state = json.loads(str(arrays["state"]))
-            state["variables"] = [
-                arrays[f"arr_{number}"]
-                for number in itertools.takewhile(
-                    lambda number: f"arr_{number}" in arrays.files,
-                    itertools.count(),
-                )
-            ]
-            return state
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise RuntimeError(
-            f"Cannot read '{path}': {e}. Remove the file to begin the search "
-            "by gradient anew."
-        ) from e

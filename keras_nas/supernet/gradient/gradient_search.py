@@ -278,11 +278,7 @@ class GradientSearch:
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         network.optimizer.apply(gradients, variables)
-        for metric in network.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss)
-        x, y, sample_weight = batch
-        network.compute_metrics(x, y, predictions, sample_weight)
+        network.record(*batch, predictions, loss)
 
     def _train_alphas_once(self, batch, weights_batch, progress, step):
         loss, gradient = self.alphas_gradient(
