@@ -155,7 +155,7 @@ def _save(traced, function, folder):
     # The variables belong to a module of their own: with the Keras model
     # itself they would not become constants of the file.
     module = tf.Module()
-    module.variables_of_model = [v.value for v in function.model.variables]
+    module.variables_of_model = function.variables
     module.function = traced
     with _quiet(tf.get_logger()):
         tf.saved_model.save(module, folder, signatures=traced)

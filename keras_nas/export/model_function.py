@@ -78,6 +78,15 @@ class ModelFunction:
             outputs[name] = tf.identity(tensor)
         return outputs
 
+    @property
+    def variables(self):
+        """List of the TensorFlow variables of the model."""
+        return [
+            # A model trained for quantisation has those of another Keras.
+            v.value if isinstance(v, keras.Variable) else v
+            for v in self.model.variables
+        ]
+
     def trace(self):
         """Traces the model at batch size 1.
 

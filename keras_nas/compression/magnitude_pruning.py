@@ -1,0 +1,195 @@
+"""Pruning of the smallest weights, while the others are trained."""
+
+import re
+
+import keras
+
+from keras_nas.compression.legacy_keras import import_tfmot
+
+_PATTERN = re.compile(r"([1-9]\d*):([1-9]\d*)$")
+_RNN_NAMES = ("GRU", "LSTM", "SimpleRNN")
+# TF-MOT wraps these, finds nothing to prune in them, and loses masks or
+# arguments on the way.
+_WITH_KERNELS = frozenset(
+    "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
+    "Dense Embedding MultiHeadAttention SeparableConv1D "
+    "SeparableConv2D".split()
+)
+_BY_PATTERN = ("Conv2D", "Dense")
+_MAX_UPDATES = 100
+
+
+class MagnitudePruning:
+    """Sets the smallest weights of each kernel to zero, step by step.
+
+    Args:
+        sparsity: Float, the share of zeros in each kernel at the end; a string
+            such as `"2:4"` for two zeros in every four weights along the
+            input, of `Conv2D` and `Dense`; or a dict of these by name of layer,
+            for layers that are to be pruned.
+        schedule: `"polynomial"`, from no zeros to all over the first two
+            thirds of the training (Zhu and Gupta, 2017), or `"constant"`, all
+            from the start.
+        skip: Names of layers to leave alone.
+
+    Reference:
+
+    - [Zhu and Gupta, 2017](https://arxiv.org/abs/1710.01878)
+    """
+
+    name = "prune"
+    done = "pruned"
+
+    def __init__(self, sparsity, schedule="polynomial", skip=()):
+        self.sparsity = sparsity
+        self.schedule = schedule
+        self.skip = frozenset(skip)
+
+    def wrap(self, bridge, num_steps):
+        """Makes the tf_keras model that is trained.
+
+        Args:
+            bridge: `Bridge`.
+            num_steps: Integer, steps of the training.
+
+        Returns:
+            The model, a dict from names of Keras 3 layers to the reason they
+            were left alone, and a list of Keras 3 callbacks.
+        """
+        tfmot, tf_keras = import_tfmot()
+        notes = {}
+
+        def wrap_layer(layer):
+            source = bridge.layer_of(layer.name)
+            if source is None or source.name in self.skip:
+                return layer
+            sparsity = self._sparsity_of(source.name)
+            if sparsity is None:
+                return layer
+            reason = _refusal(layer, sparsity)
+            if reason:
+                notes[source.name] = reason
+                return layer
+            if type(layer).__name__ in _RNN_NAMES:
+                # TF-MOT looks for cells of `tf.keras`, which is Keras 3 here.
+                layer.get_prunable_weights = lambda: [
+                    layer.cell.kernel,
+                    layer.cell.recurrent_kernel,
+                ]
+            return tfmot.sparsity.keras.prune_low_magnitude(
+                layer, **self._arguments(tfmot, sparsity, num_steps)
+            )
+
+        model = tf_keras.models.clone_model(
+            bridge.model, clone_function=wrap_layer
+        )
+        return model, notes, [_pruning_steps(tfmot, model)]
+
+    def unwrap(self, bridge, model):
+        """Returns the Keras 3 model with the pruned weights."""
+        # The wrappers mask the weights of the layers they wrap in place.
+        return bridge.copy_weights()
+
+    def _sparsity_of(self, name):
+        if isinstance(self.sparsity, dict):
+            return self.sparsity.get(name)
+        return self.sparsity
+
+    def _arguments(self, tfmot, sparsity, num_steps):
+        sparsity_api = tfmot.sparsity.keras
+        # TF-MOT prunes at multiples of the frequency only.
+        end = max(1, (2 * num_steps) // 3)
+        frequency = max(1, end // _MAX_UPDATES)
+        end -= end % frequency
+        if isinstance(sparsity, str):
+            zeros, of = map(int, _PATTERN.match(sparsity).groups())
+            return {
+                "pruning_schedule": sparsity_api.ConstantSparsity(
+                    zeros / of, begin_step=0, frequency=frequency
+                ),
+                "sparsity_m_by_n": (zeros, of),
+            }
+        if self.schedule == "constant":
+            schedule = sparsity_api.ConstantSparsity(
+                sparsity, begin_step=0, frequency=frequency
+            )
+        else:
+            schedule = sparsity_api.PolynomialDecay(
+                initial_sparsity=0.0,
+                final_sparsity=sparsity,
+                begin_step=0,
+                end_step=end,
+                frequency=frequency,
+            )
+        return {"pruning_schedule": schedule}
+
+
+def check_sparsity(sparsity, schedule):
+    """Checks what is passed on to `MagnitudePruning`.
+
+    Args:
+        sparsity: As there.
+        schedule: As there.
+
+    Raises:
+        ValueError: If one is invalid.
+    """
+    values = (
+        sparsity.values() if isinstance(sparsity, dict) else [sparsity]
+    )
+    for value in values:
+        if isinstance(value, str):
+            match = _PATTERN.match(value)
+            is_valid = match and int(match[1]) < int(match[2])
+        else:
+            is_valid = (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and 0 < value < 1
+            )
+        if not is_valid:
+            raise ValueError(
+                "Invalid value received for argument `prune`. Expected the "
+                "share of zeros, between 0 and 1, or a pattern such as "
+                "'2:4', or a dict of these by name of layer. Received: "
+                f"prune={sparsity!r}"
+            )
+    if schedule not in ("polynomial", "constant"):
+        raise ValueError(
+            "Invalid value received for argument `prune_schedule`. Expected "
+            f"'polynomial' or 'constant'. Received: prune_schedule={schedule!r}"
+        )
+
+
+def _refusal(layer, sparsity):
+    """Returns why a layer cannot be pruned, or `None`."""
+    kind = type(layer).__name__
+    if kind in ("DepthwiseConv1D", "DepthwiseConv2D"):
+        return "depthwise kernels are not pruned: they hold few weights"
+    if kind not in _WITH_KERNELS and kind not in _RNN_NAMES:
+        if not any(len(weight.shape) > 1 for weight in layer.weights):
+            return ""  # Nothing to prune, so nothing to report.
+        return f"TF-MOT does not prune {kind}"
+    if isinstance(sparsity, str) and kind not in _BY_PATTERN:
+        return f"the pattern {sparsity} is for Conv2D and Dense only"
+    return None
+
+
+def _pruning_steps(tfmot, model):
+    """Makes the callback that tells TF-MOT of steps, for Keras 3."""
+    # It asks the optimizer of the model for the number of steps.
+    model.compile("sgd")
+    update = tfmot.sparsity.keras.UpdatePruningStep()
+    update.set_model(model)
+
+    class PruningSteps(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            update.on_train_begin()
+
+        def on_train_batch_begin(self, batch, logs=None):
+            update.on_train_batch_begin(batch)
+
+        def on_epoch_end(self, epoch, logs=None):
+            update.on_epoch_end(epoch)
+
+    return PruningSteps()

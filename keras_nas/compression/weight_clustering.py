@@ -1,0 +1,137 @@
+"""Weights that share few values, so that files compress well."""
+
+import numpy as np
+
+from keras_nas.compression.legacy_keras import import_tfmot
+
+_CLUSTERED = frozenset(
+    "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
+    "Dense Embedding GRU LSTM MultiHeadAttention SeparableConv1D "
+    "SeparableConv2D SimpleRNN".split()
+)
+
+
+class WeightClustering:
+    """Gives each kernel a small number of different values.
+
+    Args:
+        num_clusters: Integer, how many values a kernel may have, or a dict of
+            these by name of layer, for layers that are to be clustered.
+        keep_sparsity: Boolean, whether zeros have to stay zeros.
+        skip: Names of layers to leave alone.
+
+    Reference:
+
+    - [Han et al., 2016, Deep compression](https://arxiv.org/abs/1510.00149)
+    """
+
+    name = "cluster"
+    done = "clustered"
+
+    def __init__(self, num_clusters, keep_sparsity=False, skip=()):
+        self.num_clusters = num_clusters
+        self.keep_sparsity = keep_sparsity
+        self.skip = frozenset(skip)
+
+    def wrap(self, bridge, num_steps):
+        """Makes the tf_keras model that is trained.
+
+        Args:
+            bridge: `Bridge`.
+            num_steps: Integer, steps of the training.
+
+        Returns:
+            The model, a dict from names of Keras 3 layers to the reason they
+            were left alone, and a list of Keras 3 callbacks.
+        """
+        del num_steps
+        tfmot, tf_keras = import_tfmot()
+        clustering = tfmot.clustering.keras
+        notes = {}
+
+        def wrap_layer(layer):
+            source = bridge.layer_of(layer.name)
+            if source is None or source.name in self.skip:
+                return layer
+            number = self._number_of(source.name)
+            if number is None:
+                return layer
+            reason = _refusal(layer, number)
+            if reason is not None:
+                notes[source.name] = reason
+                return layer
+            try:
+                return clustering.cluster_weights(
+                    layer,
+                    number_of_clusters=number,
+                    cluster_centroids_init=(
+                        clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+                    ),
+                    preserve_sparsity=self.keep_sparsity,
+                )
+            except ValueError as error:
+                notes[source.name] = f"TF-MOT refuses it: {error}"
+                return layer
+
+        model = tf_keras.models.clone_model(
+            bridge.model, clone_function=wrap_layer
+        )
+        return model, notes, []
+
+    def unwrap(self, bridge, model):
+        """Returns the Keras 3 model with the clustered weights."""
+        tfmot, _ = import_tfmot()
+        return bridge.copy_weights(
+            tfmot.clustering.keras.strip_clustering(model)
+        )
+
+    def _number_of(self, name):
+        if isinstance(self.num_clusters, dict):
+            return self.num_clusters.get(name)
+        return self.num_clusters
+
+
+def check_num_clusters(num_clusters, keep_sparsity):
+    """Checks what is passed on to `WeightClustering`.
+
+    Args:
+        num_clusters: As there.
+        keep_sparsity: As there.
+
+    Raises:
+        ValueError: If the number is invalid.
+    """
+    least = 3 if keep_sparsity else 2
+    values = (
+        num_clusters.values()
+        if isinstance(num_clusters, dict)
+        else [num_clusters]
+    )
+    for value in values:
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or value < least
+        ):
+            raise ValueError(
+                "Invalid value received for argument `cluster`. Expected an "
+                f"integer of at least {least}, or a dict of these by name of "
+                f"layer. Received: cluster={num_clusters!r}"
+            )
+
+
+def _refusal(layer, number):
+    kind = type(layer).__name__
+    if kind not in _CLUSTERED:
+        if not any(len(weight.shape) > 1 for weight in layer.weights):
+            return ""
+        return f"TF-MOT does not cluster {kind}"
+    for weight in layer.trainable_weights:
+        # Its k-means++ fails if there are fewer values to choose from.
+        if len(weight.shape) > 1 and not _has_values(weight.numpy(), number):
+            return f"has no more than {number} different weights as it is"
+    return None
+
+
+def _has_values(array, number):
+    return len(np.unique(array[array != 0])) > number
