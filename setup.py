@@ -30,6 +30,9 @@ INSTALL_REQUIRES = [
     # it, and TensorFlow 2.21 no longer brings it.
     "tensorboard>=2.20,<3",
     "tensorflow>=2.20,<3",
+    "tensorflow-model-optimization>=0.8.1,<0.9",
+    # TF-MOT knows no other Keras, and does not declare it.
+    "tf_keras>=2.20,<3",
 ]
 
 EXTRAS_REQUIRE = {
@@ -54,7 +57,6 @@ EXTRAS_REQUIRE = {
         "ruff>=0.17.6,<0.18",
         "scikit-learn>=1.5",
     ],
-    "tfmot": ["tensorflow-model-optimization>=0.8.1,<0.9", "tf_keras>=2.20"],
 }
 
 setuptools.setup(

@@ -3,6 +3,7 @@
 from keras_nas import (
     architectures,
     blocks,
+    compression,
     costs,
     evaluators,
     export,
@@ -14,6 +15,7 @@ from keras_nas import (
     supernet,
     tuners,
 )
+from keras_nas.compression import compress
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
@@ -52,6 +54,8 @@ __all__ = [
     "__version__",
     "architectures",
     "blocks",
+    "compress",
+    "compression",
     "costs",
     "evaluators",
     "export",

@@ -5,16 +5,14 @@ import dataclasses
 import keras
 
 from keras_nas.compression.legacy_keras import import_tfmot
+from keras_nas.compression.operation_calls import OperationCalls
 from keras_nas.compression.parity import (
     describe_difference,
     random_inputs,
     relative_difference,
 )
 from keras_nas.compression.twins import make_twin
-from keras_nas.compression.wrapping_layer import (
-    OperationCalls,
-    wrapping_layer_class,
-)
+from keras_nas.compression.wrapping_layer import wrapping_layer_class
 from keras_nas.graph import Graph, functional, has_graph
 
 
@@ -243,7 +241,13 @@ class Bridge:
 
     def _apply(self, node, args, kwargs):
         operation = node.operation
-        kwargs = {k: v for k, v in kwargs.items() if v is not None}
+        # Keras 3 records `training` for each node, and overrules it when the
+        # model is called.
+        kwargs = {
+            key: value
+            for key, value in kwargs.items()
+            if value is not None and key != "training"
+        }
         made = self._twin(operation)
         if made is not None:
             twin, activation = made

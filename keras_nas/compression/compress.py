@@ -1,5 +1,6 @@
 """Pruning, clustering and quantisation of Keras 3 models in one call."""
 
+import functools
 import math
 
 import keras
@@ -136,7 +137,7 @@ def compress(
         for name, reason in left_alone.items():
             notes.setdefault(name, {})[stage.name] = reason
         host = HostModel(
-            bridge, trained, lambda hosted: stage.unwrap(bridge, hosted)
+            bridge, trained, functools.partial(stage.unwrap, bridge)
         )
         if num_epochs:
             host.fit(
@@ -260,47 +261,44 @@ def _all_layers(model):
 
 
 def _report(model, stages, notes):
-    reports, kernels_of = [], {}
-    for layer in _all_layers(model):
-        if isinstance(layer, keras.Model) or layer.name in kernels_of:
-            continue
-        kernels = [
-            weight.numpy() for weight in layer.weights if len(weight.shape) > 1
-        ]
-        kernels_of[layer.name] = kernels
-        found = notes.pop(layer.name, {})
-        num_weights = sum(kernel.size for kernel in kernels)
-        zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
-        asked = [stage for stage in stages if _is_asked(stage, layer.name)]
-        treated = bool(kernels)
-        reports.append(
-            LayerReport(
-                layer.name,
-                type(layer).__name__,
-                num_weights,
-                zeros / num_weights if num_weights else 0.0,
-                max(_count_values(kernel) for kernel in kernels)
-                if kernels
-                and any(isinstance(s, WeightClustering) for s in asked)
-                else None,
-                [s.done for s in asked if treated and s.name not in found],
-                [reason for reason in found.values() if reason],
-            )
-        )
+    layers = {
+        layer.name: layer
+        for layer in _all_layers(model)
+        if not isinstance(layer, keras.Model)
+    }
+    reports = [
+        _layer_report(layer, stages, dict(notes.pop(layer.name, {})))
+        for layer in layers.values()
+    ]
     for name, found in notes.items():  # Operations, which are no layers.
         reasons = [reason for reason in found.values() if reason]
         reports.append(LayerReport(name, "operation", notes=reasons))
     return CompressionReport(reports)
 
 
-def _is_asked(stage, name):
-    for chosen in (
-        getattr(stage, "sparsity", None),
-        getattr(stage, "num_clusters", None),
-    ):
-        if isinstance(chosen, dict) and name not in chosen:
-            return False
-    return name not in stage.skip
+def _layer_report(layer, stages, found):
+    report = LayerReport(layer.name, type(layer).__name__)
+    kernels = [
+        weight.numpy() for weight in layer.weights if len(weight.shape) > 1
+    ]
+    if kernels:
+        report.num_weights = sum(kernel.size for kernel in kernels)
+        zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
+        report.sparsity = zeros / report.num_weights
+        for stage in stages:
+            if not stage.is_asked(layer.name) or stage.name in found:
+                continue
+            if stage.name == "prune" and not zeros:
+                found["prune"] = (
+                    f"{stage.sparsity_of(layer.name)} does not fit a kernel of "
+                    f"the shape {kernels[0].shape}"
+                )
+                continue
+            report.done.append(stage.done)
+            if stage.name == "cluster":
+                report.num_clusters = max(map(_count_values, kernels))
+    report.notes = [reason for reason in found.values() if reason]
+    return report
 
 
 def _count_values(kernel):

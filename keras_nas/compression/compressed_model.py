@@ -56,9 +56,7 @@ class CompressedModel:
         """
         is_int8 = quantize in ("int8", "int8_io")
         model = self._emulated if is_int8 and self._emulated else self.model
-        return export.to_tflite(
-            model, quantize, representative_data, **kwargs
-        )
+        return export.to_tflite(model, quantize, representative_data, **kwargs)
 
     def evaluate_emulated(self, *args, **kwargs):
         """Evaluates the model with int8 emulated, as `evaluate` of Keras does.

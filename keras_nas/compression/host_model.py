@@ -44,8 +44,12 @@ class HostModel(keras.Model):
         arguments["optimizer"] = _fresh(arguments["optimizer"])
         # XLA knows not all operations of TF-MOT.
         self.compile(**(arguments | {"jit_compile": False}))
-        self.optimizer.build(self._copies)
+        self.build_optimizer()
         self.built = True
+
+    def build_optimizer(self):
+        """Makes the variables of the optimizer. Call it after `compile`."""
+        self.optimizer.build(self._copies)
 
     @property
     def hosted(self):
@@ -61,6 +65,11 @@ class HostModel(keras.Model):
     def inputs(self):
         """List of the inputs, as of the Keras 3 model."""
         return self._kept.source.inputs
+
+    @property
+    def losses(self):
+        """What regularizers add to the loss."""
+        return self.hosted.losses
 
     @property
     def variables(self):
@@ -90,12 +99,8 @@ class HostModel(keras.Model):
                 sample_weight=sample_weight,
                 training=True,
             )
-            if self.hosted.losses:
-                loss += tf.add_n(self.hosted.losses)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(
-            scaled, weights, unconnected_gradients="zero"
-        )
+        gradients = tape.gradient(scaled, weights, unconnected_gradients="zero")
         for copy, weight in zip(self._copies, weights, strict=True):
             copy.assign(weight)
         self.optimizer.apply(
@@ -109,9 +114,7 @@ class HostModel(keras.Model):
                 metric.update_state(
                     loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0]
                 )
-        return self.compute_metrics(
-            x, y, y_pred, sample_weight=sample_weight
-        )
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def get_weights(self):
         """Returns the weights of the tf_keras model."""

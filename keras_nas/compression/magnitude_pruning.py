@@ -11,9 +11,19 @@ _RNN_NAMES = ("GRU", "LSTM", "SimpleRNN")
 # TF-MOT wraps these, finds nothing to prune in them, and loses masks or
 # arguments on the way.
 _WITH_KERNELS = frozenset(
-    "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
-    "Dense Embedding MultiHeadAttention SeparableConv1D "
-    "SeparableConv2D".split()
+    [
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "Dense",
+        "Embedding",
+        "MultiHeadAttention",
+        "SeparableConv1D",
+        "SeparableConv2D",
+    ]
 )
 _BY_PATTERN = ("Conv2D", "Dense")
 _MAX_UPDATES = 100
@@ -45,6 +55,10 @@ class MagnitudePruning:
         self.schedule = schedule
         self.skip = frozenset(skip)
 
+    def is_asked(self, name):
+        """Returns whether a layer of this name is to be treated."""
+        return name not in self.skip and self.sparsity_of(name) is not None
+
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
 
@@ -61,11 +75,9 @@ class MagnitudePruning:
 
         def wrap_layer(layer):
             source = bridge.layer_of(layer.name)
-            if source is None or source.name in self.skip:
+            if source is None or not self.is_asked(source.name):
                 return layer
-            sparsity = self._sparsity_of(source.name)
-            if sparsity is None:
-                return layer
+            sparsity = self.sparsity_of(source.name)
             reason = _refusal(layer, sparsity)
             if reason:
                 notes[source.name] = reason
@@ -90,7 +102,12 @@ class MagnitudePruning:
         # The wrappers mask the weights of the layers they wrap in place.
         return bridge.copy_weights()
 
-    def _sparsity_of(self, name):
+    def sparsity_of(self, name):
+        """Returns what a layer is to have, or `None`.
+
+        Args:
+            name: String, its name.
+        """
         if isinstance(self.sparsity, dict):
             return self.sparsity.get(name)
         return self.sparsity
@@ -134,9 +151,7 @@ def check_sparsity(sparsity, schedule):
     Raises:
         ValueError: If one is invalid.
     """
-    values = (
-        sparsity.values() if isinstance(sparsity, dict) else [sparsity]
-    )
+    values = sparsity.values() if isinstance(sparsity, dict) else [sparsity]
     for value in values:
         if isinstance(value, str):
             match = _PATTERN.match(value)

@@ -35,6 +35,10 @@ class QuantizationAwareTraining:
         self.keep_clusters = keep_clusters
         self.skip = frozenset(skip)
 
+    def is_asked(self, name):
+        """Returns whether a layer of this name is to be treated."""
+        return name not in self.skip
+
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
 
@@ -106,15 +110,13 @@ class QuantizationAwareTraining:
             )
         if self.keep_sparsity:
             return combined.Default8BitPrunePreserveQuantizeScheme()
-        return (
-            tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
-        )
+        return tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
 
     def _is_skipped(self, bridge, layer):
         if type(layer).__name__ in ("InputLayer", "WrappingLayer"):
             return True
         source = bridge.layer_of(layer.name)
-        return source is not None and source.name in self.skip
+        return source is not None and not self.is_asked(source.name)
 
 
 def trained_weights(bridge, model):

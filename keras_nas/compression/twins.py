@@ -8,29 +8,103 @@ import keras
 # its arguments are the same. Whether they are is checked argument by argument,
 # and by the numbers in the end.
 _NAMESAKES = frozenset(
-    """
-    Activation ActivityRegularization Add AdditiveAttention AlphaDropout
-    Attention Average AveragePooling1D AveragePooling2D AveragePooling3D
-    BatchNormalization Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D
-    Conv2DTranspose Conv3D Conv3DTranspose Cropping1D Cropping2D Cropping3D
-    Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Embedding
-    Flatten GRU GaussianDropout GaussianNoise GlobalAveragePooling1D
-    GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
-    GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization LSTM
-    LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D
-    Maximum Minimum MultiHeadAttention Multiply PReLU Permute ReLU RepeatVector
-    Rescaling Reshape Resizing SeparableConv1D SeparableConv2D SimpleRNN Softmax
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract TimeDistributed
-    UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D
-    ZeroPadding2D ZeroPadding3D
-    """.split()
+    [
+        "Activation",
+        "ActivityRegularization",
+        "Add",
+        "AdditiveAttention",
+        "AlphaDropout",
+        "Attention",
+        "Average",
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
+        "BatchNormalization",
+        "Bidirectional",
+        "Concatenate",
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "Dense",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "Dot",
+        "Dropout",
+        "ELU",
+        "EinsumDense",
+        "Embedding",
+        "Flatten",
+        "GRU",
+        "GaussianDropout",
+        "GaussianNoise",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "GroupNormalization",
+        "LSTM",
+        "LayerNormalization",
+        "LeakyReLU",
+        "Masking",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+        "Maximum",
+        "Minimum",
+        "MultiHeadAttention",
+        "Multiply",
+        "PReLU",
+        "Permute",
+        "ReLU",
+        "RepeatVector",
+        "Rescaling",
+        "Reshape",
+        "Resizing",
+        "SeparableConv1D",
+        "SeparableConv2D",
+        "SimpleRNN",
+        "Softmax",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Subtract",
+        "TimeDistributed",
+        "UnitNormalization",
+        "UpSampling1D",
+        "UpSampling2D",
+        "UpSampling3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+    ]
 )
 
 # Activations with one formula in both. Not `hard_sigmoid`, which has another
 # slope in Keras 2.
-_SAME_ACTIVATIONS = frozenset(
-    "elu exponential gelu linear mish relu selu sigmoid softmax softplus "
-    "softsign swish tanh".split()
+SAME_ACTIVATIONS = frozenset(
+    [
+        "elu",
+        "exponential",
+        "gelu",
+        "linear",
+        "mish",
+        "relu",
+        "selu",
+        "sigmoid",
+        "softmax",
+        "softplus",
+        "softsign",
+        "swish",
+        "tanh",
+    ]
 )
 _RENAMED_ACTIVATIONS = {"silu": "swish"}
 # Taken by tf_keras, although no signature says so.
@@ -86,9 +160,10 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
     twin_class = getattr(tf_keras.layers, type(layer).__name__)
     known = _UNDECLARED | set(_parameters(twin_class))
     for key in list(arguments):
-        if key not in known:
-            if not _is_default(layer, key, arguments.pop(key)):
-                return None
+        if key in known:
+            continue
+        if not _is_default(layer, key, arguments.pop(key)):
+            return None
     if batch_norm_momentum and "momentum" in arguments:
         arguments["momentum"] = min(arguments["momentum"], batch_norm_momentum)
     return twin_class(name=name, **arguments), left_over
@@ -125,7 +200,7 @@ def _activation(function):
         return "linear", None
     if name and function is getattr(keras.activations, name, None):
         name = _RENAMED_ACTIVATIONS.get(name, name)
-        if name in _SAME_ACTIVATIONS:
+        if name in SAME_ACTIVATIONS:
             return name, None
     return "linear", function
 

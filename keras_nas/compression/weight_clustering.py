@@ -5,9 +5,22 @@ import numpy as np
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _CLUSTERED = frozenset(
-    "Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose "
-    "Dense Embedding GRU LSTM MultiHeadAttention SeparableConv1D "
-    "SeparableConv2D SimpleRNN".split()
+    [
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "Dense",
+        "Embedding",
+        "GRU",
+        "LSTM",
+        "MultiHeadAttention",
+        "SeparableConv1D",
+        "SeparableConv2D",
+        "SimpleRNN",
+    ]
 )
 
 
@@ -33,6 +46,10 @@ class WeightClustering:
         self.keep_sparsity = keep_sparsity
         self.skip = frozenset(skip)
 
+    def is_asked(self, name):
+        """Returns whether a layer of this name is to be treated."""
+        return name not in self.skip and self._number_of(name) is not None
+
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
 
@@ -51,11 +68,9 @@ class WeightClustering:
 
         def wrap_layer(layer):
             source = bridge.layer_of(layer.name)
-            if source is None or source.name in self.skip:
+            if source is None or not self.is_asked(source.name):
                 return layer
             number = self._number_of(source.name)
-            if number is None:
-                return layer
             reason = _refusal(layer, number)
             if reason is not None:
                 notes[source.name] = reason

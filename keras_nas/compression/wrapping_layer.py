@@ -1,80 +1,12 @@
 """A tf_keras layer that runs a Keras 3 operation."""
 
 import functools
-import inspect
-import itertools
-import weakref
 
 import keras
 
 from keras_nas.compression.legacy_keras import import_tfmot
+from keras_nas.compression.operation_calls import operation_calls
 from keras_nas.export.float32_computation import float32_computation
-
-# TF-MOT copies layers by way of their configuration, in which an operation
-# stands as a number. Held by the layers, so that they go together.
-_CALLS = weakref.WeakValueDictionary()
-_KEYS = itertools.count()
-
-
-class OperationCalls:
-    """A Keras 3 operation, and each of the ways in which a model calls it.
-
-    Args:
-        operation: Layer or other operation of Keras 3.
-
-    Attributes:
-        key: Integer, by which copies of the wrapping layer find it.
-    """
-
-    def __init__(self, operation):
-        self.operation = operation
-        self.key = next(_KEYS)
-        self._arguments = []
-        _CALLS[self.key] = self
-
-    def add(self, args, kwargs):
-        """Adds a way of calling it.
-
-        Args:
-            args: Positional arguments, with a `keras.KerasTensor` for each
-                tensor.
-            kwargs: The other arguments.
-
-        Returns:
-            Integer, its number.
-        """
-        # `training` is the wrapping layer's to say.
-        kwargs = {k: v for k, v in kwargs.items() if k != "training"}
-        self._arguments.append((args, kwargs))
-        return len(self._arguments) - 1
-
-    def fill(self, number, tensors):
-        """Returns the arguments of a call, with tensors in their places."""
-        tensors = iter(tensors)
-        return keras.tree.map_structure(
-            lambda value: (
-                next(tensors) if isinstance(value, keras.KerasTensor) else value
-            ),
-            self._arguments[number],
-        )
-
-    @property
-    def trainable_variables(self):
-        """The variables of a layer; an operation has none."""
-        return getattr(self.operation, "trainable_variables", [])
-
-    @property
-    def non_trainable_variables(self):
-        """The variables of a layer; an operation has none."""
-        return getattr(self.operation, "non_trainable_variables", [])
-
-    @functools.cached_property
-    def takes_training(self):
-        """Whether it computes something else in training."""
-        return (
-            isinstance(self.operation, keras.Layer)
-            and "training" in inspect.signature(self.operation.call).parameters
-        )
 
 
 @functools.cache
@@ -95,7 +27,7 @@ def wrapping_layer_class():
             super().__init__(**kwargs)
             self.key = key
             # In a container that tf_keras does not look into.
-            self._calls = _Untracked(_CALLS[key])
+            self._calls = _Untracked(operation_calls(key))
             self.supports_masking = getattr(
                 self.calls.operation, "supports_masking", False
             )
@@ -141,7 +73,9 @@ def wrapping_layer_class():
                     *args,
                     **kwargs,
                 )
-            if kwargs.get("training"):  # Statistics, and the state of random generators.
+            if kwargs.get(
+                "training"
+            ):  # Statistics, and the state of random generators.
                 for weight, value in zip(
                     self.operation_weights[1], updates, strict=True
                 ):

@@ -1,0 +1,351 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_nas as nas
+from keras_nas.compression import compress
+
+
+def data(count=96):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(count, 8, 8, 1)).astype("float32")
+    return x, (x.mean((1, 2, 3)) > 0).astype("int64")
+
+
+def model_of(*hidden, shape=(8, 8, 1), units=2):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            *hidden,
+            layers.Dense(units, activation="softmax", name="head"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def dense_model():
+    return model_of(
+        layers.Flatten(),
+        layers.Dense(16, activation="relu", name="hidden"),
+        layers.Dense(16, activation="relu", name="second"),
+    )
+
+
+def convolutional_model():
+    return model_of(
+        layers.Conv2D(8, 3, padding="same", use_bias=False, name="conv"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.DepthwiseConv2D(3, name="depthwise"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.Conv2D(8, 1, name="pointwise"),
+        layers.GlobalAveragePooling2D(),
+    )
+
+
+def kernel(model, name):
+    return model.get_layer(name).get_weights()[0]
+
+
+def zeros(array):
+    return float(np.mean(array == 0))
+
+
+def num_values(array):
+    return len(np.unique(array[array != 0]))
+
+
+@pytest.fixture(scope="module")
+def pruned():
+    x, y = data()
+    model = dense_model()
+    before = [weight.numpy() for weight in model.weights]
+    result = compress(model, x, y, prune=0.75, epochs=3, verbose=0)
+    return model, before, result
+
+
+def test_pruned_kernels_have_the_zeros_asked_for(pruned):
+    _, _, result = pruned
+    for name in ("hidden", "second", "head"):
+        assert zeros(kernel(result.model, name)) == pytest.approx(
+            0.75, abs=0.01
+        )
+    biases = [layer.get_weights()[1] for layer in result.model.layers[1:]]
+    assert all(zeros(bias) < 0.5 for bias in biases)
+
+
+def test_the_result_is_an_ordinary_model_that_trains_on(pruned, tmp_path):
+    model, _, result = pruned
+    assert isinstance(result.model, keras.Sequential)
+    assert [layer.name for layer in result.model.layers] == [
+        layer.name for layer in model.layers
+    ]
+    path = tmp_path / "model.keras"
+    result.model.save(path)
+    x, y = data()
+    loaded = keras.models.load_model(path)
+    np.testing.assert_allclose(loaded(x), result.model(x), rtol=1e-5)
+    loaded.fit(x, y, verbose=0)
+
+
+def test_the_model_that_was_given_is_not_changed(pruned):
+    model, before, _ = pruned
+    for weight, array in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), array)
+
+
+def test_the_report_counts_and_prints(pruned):
+    _, _, result = pruned
+    report = result.report
+    assert report.sparsity == pytest.approx(0.75, abs=0.01)
+    assert report["hidden"].num_weights == 64 * 16
+    assert report["hidden"].done == ["pruned"]
+    assert "hidden" in str(result) and "75.0%" in str(result)
+    assert report.to_dict()["layers"][0]["name"] == report.layers[0].name
+    assert report.skipped == {}
+
+
+def test_training_continues_with_the_validation_data_given():
+    x, y = data()
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune=0.5,
+        epochs=2,
+        validation_data=(x, y),
+        verbose=0,
+    )
+    assert set(result.history["prune"]) == {
+        "accuracy",
+        "loss",
+        "val_accuracy",
+        "val_loss",
+    }
+
+
+def test_layers_are_chosen_by_name():
+    x, y = data()
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune={"hidden": 0.5, "second": "2:4"},
+        epochs=2,
+        prune_schedule="constant",
+        verbose=0,
+    )
+    assert zeros(kernel(result.model, "hidden")) == pytest.approx(0.5, abs=0.01)
+    second = kernel(result.model, "second")
+    assert zeros(second) == 0.5
+    # Two zeros in every four weights of an output, along the inputs.
+    groups = second.T.reshape(16, 4, 4)
+    assert ((groups == 0).sum(-1) == 2).all()
+    assert zeros(kernel(result.model, "head")) == 0
+
+
+def test_skipped_layers_are_left_alone():
+    x, y = data()
+    result = compress(
+        dense_model(), x, y, prune=0.5, skip=["head"], epochs=2, verbose=0
+    )
+    assert zeros(kernel(result.model, "head")) == 0
+    assert result.report["head"].done == []
+
+
+def test_what_cannot_be_pruned_is_reported():
+    x, y = data()
+    result = compress(
+        convolutional_model(), x, y, prune=0.5, epochs=2, verbose=0
+    )
+    assert zeros(kernel(result.model, "pointwise")) == 0.5
+    assert zeros(kernel(result.model, "depthwise")) == 0
+    assert (
+        "depthwise kernels are not pruned"
+        in (result.report.skipped["depthwise"])
+    )
+
+
+def test_a_pattern_that_does_not_fit_a_kernel_is_reported():
+    x, y = data()
+    result = compress(
+        convolutional_model(), x, y, prune="2:4", epochs=2, verbose=0
+    )
+    assert zeros(kernel(result.model, "pointwise")) == 0.5
+    assert "2:4" in result.report.skipped["conv"]
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU])
+def test_recurrent_layers_are_pruned(layer):
+    rng = np.random.default_rng(0)
+    x = rng.integers(20, size=(64, 6))
+    model = model_of(
+        layers.Embedding(20, 8, mask_zero=True),
+        layer(8, name="recurrent"),
+        shape=(6,),
+    )
+    result = compress(model, x, x[:, 0] % 2, prune=0.5, epochs=2, verbose=0)
+    for array in result.model.get_layer("recurrent").get_weights()[:2]:
+        assert zeros(array) == pytest.approx(0.5, abs=0.02)
+
+
+def test_clusters():
+    x, y = data()
+    result = compress(dense_model(), x, y, cluster=8, epochs=1, verbose=0)
+    for name in ("hidden", "second"):
+        assert num_values(kernel(result.model, name)) <= 8
+    assert result.report["hidden"].num_clusters <= 8
+
+
+def test_clustering_needs_no_training():
+    x, y = data()
+    result = compress(dense_model(), x, y, cluster=8, epochs=0)
+    assert num_values(kernel(result.model, "hidden")) <= 8
+
+
+def test_clusters_keep_the_zeros():
+    x, y = data()
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune=0.5,
+        cluster=6,
+        epochs={"prune": 2, "cluster": 1},
+        verbose=0,
+    )
+    hidden = kernel(result.model, "hidden")
+    assert zeros(hidden) >= 0.49
+    assert num_values(hidden) <= 6
+
+
+def test_training_for_int8_gives_an_integer_file():
+    x, y = data()
+    result = compress(
+        convolutional_model(),
+        x,
+        y,
+        quantization_aware=True,
+        epochs=2,
+        verbose=0,
+    )
+    file = result.to_tflite("int8", representative_data=x)
+    assert file.quantization == "int8"
+    assert file.float_operations == ()
+    # BatchNormalization and ReLU are folded.
+    assert file.operations.count("CONV_2D") == 2
+    emulated = result.evaluate_emulated(x, y, verbose=0)[1]
+    accuracy = np.mean(file.predict(x).argmax(-1) == y)
+    assert accuracy == pytest.approx(emulated, abs=0.05)
+    assert "trained for int8" in result.report["conv"].done
+
+
+def test_training_for_int8_changes_the_weights_of_the_model():
+    x, y = data()
+    model = dense_model()
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert not np.array_equal(
+        kernel(result.model, "hidden"), kernel(model, "hidden")
+    )
+    assert result.model.evaluate(x, y, verbose=0)[0] == pytest.approx(
+        result.evaluate_emulated(x, y, verbose=0)[0], rel=0.1
+    )
+
+
+def test_training_for_int8_keeps_the_zeros():
+    x, y = data()
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune=0.75,
+        quantization_aware=True,
+        epochs=2,
+        verbose=0,
+    )
+    assert zeros(kernel(result.model, "hidden")) >= 0.74
+    dense = compress(
+        dense_model(), x, y, quantization_aware=True, epochs=2, verbose=0
+    )
+    files = [
+        r.to_tflite("int8", representative_data=x) for r in (result, dense)
+    ]
+    assert files[0].gzip_bytes < files[1].gzip_bytes - 400
+
+
+def test_layers_that_tfmot_refuses_stay_in_float_and_are_reported():
+    x, y = data()
+    model = model_of(
+        layers.Reshape((8, 8)),
+        layers.Conv1D(4, 3, name="conv1d"),
+        layers.LayerNormalization(name="norm"),
+        layers.Flatten(),
+    )
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert {"conv1d", "norm"} <= set(result.report.skipped)
+    assert result.report["head"].done == ["trained for int8"]
+    assert (
+        result.to_tflite("int8", representative_data=x).quantization == "int8"
+    )
+
+
+def test_datasets():
+    x, y = data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
+    result = compress(dense_model(), dataset, prune=0.5, epochs=2, verbose=0)
+    assert zeros(kernel(result.model, "hidden")) == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        compress(dense_model(), dataset.repeat(), prune=0.5)
+    result = compress(
+        dense_model(),
+        dataset.repeat(),
+        prune=0.5,
+        steps_per_epoch=3,
+        epochs=2,
+        verbose=0,
+    )
+    assert zeros(kernel(result.model, "hidden")) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({}, "Nothing to do"),
+        ({"prune": 1.0}, "Invalid value received for argument `prune`"),
+        ({"prune": "4:2"}, "Invalid value received for argument `prune`"),
+        ({"prune": {"nothing": 0.5}}, "no layers of these names"),
+        ({"prune": 0.5, "skip": ["nothing"]}, "no layers of these names"),
+        ({"prune": 0.5, "prune_schedule": "x"}, "`prune_schedule`"),
+        ({"prune": 0.5, "epochs": 0}, "at least one epoch"),
+        ({"prune": 0.5, "epochs": {"cluster": 2}}, "argument `epochs`"),
+        ({"cluster": 1}, "Invalid value received for argument `cluster`"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    x, y = data(4)
+    with pytest.raises(ValueError, match=message):
+        compress(dense_model(), x, y, **arguments)
+
+
+def test_an_uncompiled_model():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="must be compiled"):
+        compress(model, np.zeros((4, 3)), np.zeros((4, 2)), prune=0.5)
+
+
+def test_only_a_model_trained_for_int8_emulates_it(pruned):
+    with pytest.raises(ValueError, match="quantization_aware=True"):
+        pruned[2].evaluate_emulated(*data())
+
+
+def test_it_is_at_hand():
+    assert nas.compress is compress
