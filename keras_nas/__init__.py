@@ -3,6 +3,7 @@
 from keras_nas import (
     architectures,
     blocks,
+    compression,
     costs,
     evaluators,
     export,
@@ -52,6 +53,7 @@ __all__ = [
     "__version__",
     "architectures",
     "blocks",
+    "compression",
     "costs",
     "evaluators",
     "export",

@@ -138,7 +138,7 @@ def tensors_in(structure):
 
 
 def functional(model):
-    """Returns a `Sequential` model as a functional one of the same layers.
+    """Returns a model as a functional one of the same layers, not compiled.
 
     Raises:
         ValueError: If the model has no graph.
@@ -152,6 +152,10 @@ def functional(model):
     if isinstance(model, keras.Sequential):
         # `model.output` would be what the model as a layer has given.
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if getattr(model, "compiled", False):
+        # `clone_model` would compile again, which fails on losses and metrics
+        # that are functions of the user's own.
+        return keras.Model(model.input, model.output, name=model.name)
     return model
 
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
         "storage",
     },
     "export": {"storage"},
-    "compression": {"export", "storage"},
+    "compression": {"compile_arguments", "export", "graph", "storage"},
     "costs": {"export"},
     "proxies": {"architectures"},
     "predictors": {"architectures"},
