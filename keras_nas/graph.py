@@ -47,6 +47,8 @@ class Graph:
         model: Functional `keras.Model` of the same layers, without models
             inside.
         nodes: List of each `Node`. A node stands behind those that it needs.
+        calls: List of pairs, a model inside and the tensors it was given,
+            one for each call of it.
 
     Raises:
         ValueError: If the model has no graph.
@@ -61,6 +63,7 @@ class Graph:
 
     def __init__(self, model, apply=None, inputs=None):
         self.nodes = []
+        self.calls = []
         self._producers = {}
         self._apply = apply or _apply
         self.model = keras.models.clone_model(
@@ -115,6 +118,11 @@ class Graph:
                 node.outputs, tensors_in(outputs), strict=True
             ):
                 new[id(old)] = tensor
+        self.calls.append((operation, given))
+        self.calls.extend(
+            (model, [renew(tensor) for tensor in tensors])
+            for model, tensors in inner.calls
+        )
         return keras.tree.map_structure(renew, inner.model.output)
 
 

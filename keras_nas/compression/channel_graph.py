@@ -76,9 +76,14 @@ class ChannelGraph:
             self._put(tensor, self._unknown(tensor, "an input of the model"))
         for node in graph.nodes:
             self._add(node)
-        for tensor in graph.outputs:
-            channels = self._of_tensor[id(tensor)]
-            self.keep(channels, "an output of the model")
+        self._tie_calls(graph)
+        outputs = [self._of_tensor[id(tensor)] for tensor in graph.outputs]
+        # First, as the plainest of reasons.
+        self._kept[:0] = [
+            (channels, "an output of the model")
+            for channels in outputs
+            if channels is not None
+        ]
         self._resolve()
 
     # What rules call.
@@ -190,6 +195,16 @@ class ChannelGraph:
             self._put(tensor, outputs)
         except NotUnderstoodError as error:
             self._refuse(node, inputs, str(error))
+
+    def _tie_calls(self, graph):
+        """Lets a model inside have the same inputs in every call."""
+        first = {}
+        for model, tensors in graph.calls:
+            given = [self._of_tensor[id(tensor)] for tensor in tensors]
+            pairs = zip(first.setdefault(model, given), given, strict=True)
+            for channels, others in pairs:
+                if channels is not None and others is not None:
+                    self.tie(channels, others)
 
     def _refuse(self, node, inputs, what):
         """Keeps all channels that an operation has to do with."""

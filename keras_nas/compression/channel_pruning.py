@@ -1,6 +1,8 @@
 """Cuts whole channels out of a model."""
 
 import numbers
+import types
+import warnings
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ from keras_nas.compression.channel_pruning_report import (
     ChannelPruningReport,
     PrunedLayer,
 )
-from keras_nas.graph import functional, has_graph
+from keras_nas.graph import functional, has_graph, tensors_in
 
 _SCOPES = ("layer", "global")
 
@@ -165,23 +167,16 @@ def cut(model, graph, removed):
         removed: Collection of channels.
     """
     removed = np.fromiter(sorted(removed), int)
-    copies = {}
 
     def places_left(channels):
         return np.flatnonzero(~np.isin(channels, removed))
 
-    def copied(operation):
-        if operation not in copies:
-            if has_graph(operation):
-                copies[operation] = _copied_model(operation, copied)
-            else:
-                width = graph.widths.get(operation)
-                if width is not None:
-                    width = width[0], len(places_left(width[1]))
-                copies[operation] = _copied_layer(operation, width)
-        return copies[operation]
-
-    pruned = copied(model)
+    widths = {
+        layer: (argument, len(places_left(channels)))
+        for layer, (argument, channels) in graph.widths.items()
+    }
+    copies = {}
+    pruned = _copied_model(model, model.inputs, widths, copies)
     axes = {}
     for axis in graph.axes:
         axes.setdefault(id(axis.variable), []).append(axis)
@@ -197,26 +192,68 @@ def cut(model, graph, removed):
     return pruned
 
 
-def _copied_model(model, copied):
-    """Returns a model of other layers in the place of each."""
+def _copied_model(model, given, widths, copies):
+    """Returns a model of other layers in the place of each.
+
+    Args:
+        model: `keras.Model` with a graph.
+        given: List of tensors like those it will be given.
+        widths: Dict from layers to what to change of their configuration.
+        copies: Dict from layers to their copies, which is filled.
+    """
+
+    def apply(operation, *args, **kwargs):
+        if operation not in copies:
+            tensors = tensors_in((args, kwargs))
+            copies[operation] = (
+                _copied_model(operation, tensors, widths, copies)
+                if has_graph(operation)
+                else _copied_layer(operation, widths.get(operation))
+            )
+        return copies[operation](*args, **kwargs)
+
     if isinstance(model, keras.Sequential):
-        (given,) = model.inputs
-        inputs = keras.Input(
-            batch_shape=given.shape, dtype=given.dtype, name=given.name
-        )
-        layers = [inputs, *map(copied, model.layers)]
+        x = inputs = _input_like(model.inputs[0], given[0], model)
+        for layer in model.layers:
+            x = apply(layer, x)
+        layers = [inputs, *(copies[layer] for layer in model.layers)]
         kind = keras.Sequential
         if type(model).__init__ is kind.__init__:
             kind = type(model)
         return kind(layers, name=model.name)
-    copy = keras.models.clone_model(functional(model), clone_function=copied)
-    if (
-        type(model) is type(copy)
-        or type(model).__init__ is not type(copy).__init__
-    ):
+    tensors = {
+        id(tensor): _input_like(tensor, like, model)
+        for tensor, like in zip(model.inputs, given, strict=True)
+    }
+    copy = keras.models.clone_model(
+        functional(model),
+        input_tensors=keras.tree.map_structure(
+            lambda tensor: tensors[id(tensor)], model.input
+        ),
+        clone_function=lambda layer: layer,
+        call_function=apply,
+    )
+    if type(model).__init__ is not type(copy).__init__:
         return copy
-    # With the training step of the user's own class.
+    # A class of the user's own may have a training step of its own.
     return type(model)(copy.input, copy.output, name=model.name)
+
+
+def _input_like(tensor, given, model):
+    """Returns an input of the same name with the channels that are given."""
+    names = {
+        id(layer.output): layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.InputLayer)
+    }
+    shape = tensor.shape
+    if shape[-1] is not None and len(shape) > 1:
+        shape = (*shape[:-1], given.shape[-1])
+    return keras.Input(
+        batch_shape=shape,
+        dtype=tensor.dtype,
+        name=names.get(id(tensor), tensor.name),
+    )
 
 
 def _copied_layer(layer, width):
@@ -226,7 +263,14 @@ def _copied_layer(layer, width):
     if type(layer) is keras.layers.Lambda:
         return layer  # Nor has this, and no safe way back from its config.
     try:
-        config = layer.get_config()
+        with warnings.catch_warnings():
+            # That a function will not be saved, which is not the matter here.
+            warnings.simplefilter("ignore", UserWarning)
+            config = layer.get_config()
+        for argument in config:
+            value = getattr(layer, argument, None)
+            if isinstance(value, types.FunctionType):
+                config[argument] = value
         if width is not None:
             argument, number = width
             if argument != "target_shape":

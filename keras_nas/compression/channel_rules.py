@@ -106,7 +106,8 @@ def _recurrent(graph, node, inputs):
 def _same(graph, node, inputs):
     operation = node.operation
     _check_plain(operation)
-    if getattr(operation, "noise_shape", None) is not None:
+    noise_shape = getattr(operation, "noise_shape", None)
+    if noise_shape is not None and noise_shape[-1] not in (None, 1):
         raise NotUnderstoodError("has a noise of fixed shape")
     for bound in ("x_min", "x_max"):  # Of `keras.ops.clip`.
         if np.size(getattr(operation, bound, 0)) != 1:
