@@ -33,9 +33,10 @@ def prune_channels(
 ):
     """Makes a smaller model: whole channels are cut out of its layers.
 
-    A TFLite file of half of the channels takes about a quarter of the
-    multiplications, on any device and in any data type. Single weights set to
-    zero make no file faster.
+    Half of the channels need about a quarter of the multiplications, on any
+    device and in any data type, while single weights set to zero make no
+    TFLite file faster. How much of that becomes time depends on the kernels:
+    a layer of few channels may already take next to none.
 
     Channels that an addition or multiplication ties together are cut
     together, so models with skip connections, inverted bottlenecks and
@@ -68,7 +69,9 @@ def prune_channels(
             cuts the least important channels of the whole model, so that
             some layers lose more than others.
         multiple_of: Positive integer. As many channels stay in each layer
-            as are the nearest multiple of it, if there are as many.
+            as are the nearest multiple of it, if there are as many. Kernels
+            work on 8, 16 or more channels at a time, so that 65 may take
+            much longer than 64; layers of fewer are left alone.
         min_share: Number above 0 and up to 1, the share of its channels that
             each layer keeps with `scope="global"`. One is always kept.
         return_report: Whether to return a `ChannelPruningReport` too.

@@ -191,9 +191,15 @@ ALL = (
 def randomize(model, rng):
     """Gives all weights values that differ from one channel to the next."""
     for variable in model.weights:
-        values = rng.normal(0, 0.3, variable.shape)
+        shape = variable.shape
         if variable.path.endswith(("gamma", "moving_variance")):
-            values = rng.uniform(0.5, 1.5, variable.shape)
+            values = rng.uniform(0.5, 1.5, shape)
+        elif len(shape) < 2:
+            values = rng.normal(0, 0.3, shape)
+        else:
+            # So that nothing saturates, however deep the model.
+            inputs = shape[:-2] if "depthwise" in variable.path else shape[:-1]
+            values = rng.normal(0, np.prod(inputs) ** -0.5, shape)
         variable.assign(values)
 
 

@@ -79,7 +79,10 @@ def test_what_is_left_computes_the_same(build):
 def test_applications(name):
     """All channels but those of inputs and outputs are cut."""
     model = getattr(keras.applications, name)(
-        weights=None, input_shape=(32, 32, 3), classes=5
+        weights=None,
+        input_shape=(32, 32, 3),
+        classes=5,
+        classifier_activation=None,
     )
     flops = nas.costs.Flops().measure(model)
     pruned = check_cut(model)
