@@ -65,6 +65,33 @@ def compile_arguments(model):
     return arguments
 
 
+def compile_like(model, other):
+    """Compiles a model with the arguments that another was compiled with.
+
+    Optimizer and metrics are copied, because each belongs to one model.
+
+    Args:
+        model: `keras.Model`.
+        other: `keras.Model`. If it is not compiled, nothing happens.
+
+    Example:
+
+    >>> layer = keras.layers.Dense(1)
+    >>> other = keras.Sequential([keras.Input((2,)), layer])
+    >>> other.compile(keras.optimizers.SGD(0.5), "mse")
+    >>> model = keras.Sequential([keras.Input((2,)), layer])
+    >>> compile_like(model, other)
+    >>> model.optimizer is other.optimizer, float(model.optimizer.learning_rate)
+    (False, 0.5)
+    """
+    if not getattr(other, "compiled", False):
+        return
+    arguments = compile_arguments(other)
+    for name in ("optimizer", "metrics", "weighted_metrics"):
+        arguments[name] = keras.tree.map_structure(_copied, arguments.get(name))
+    model.compile(**_accepted(model.compile, arguments))
+
+
 def _copied(value):
     if not isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
         return value  # A name, a function, or nothing.

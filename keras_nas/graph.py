@@ -47,6 +47,8 @@ class Graph:
         model: Functional `keras.Model` of the same layers, without models
             inside.
         nodes: List of each `Node`. A node stands behind those that it needs.
+        calls: List of pairs, a model inside and the tensors it was given,
+            one for each call of it.
 
     Raises:
         ValueError: If the model has no graph.
@@ -61,6 +63,7 @@ class Graph:
 
     def __init__(self, model, apply=None, inputs=None):
         self.nodes = []
+        self.calls = []
         self._producers = {}
         self._apply = apply or _apply
         self.model = keras.models.clone_model(
@@ -115,6 +118,11 @@ class Graph:
                 node.outputs, tensors_in(outputs), strict=True
             ):
                 new[id(old)] = tensor
+        self.calls.append((operation, given))
+        self.calls.extend(
+            (model, [renew(tensor) for tensor in tensors])
+            for model, tensors in inner.calls
+        )
         return keras.tree.map_structure(renew, inner.model.output)
 
 
@@ -138,7 +146,7 @@ def tensors_in(structure):
 
 
 def functional(model):
-    """Returns a `Sequential` model as a functional one of the same layers.
+    """Returns a model as a functional one of the same layers, not compiled.
 
     Raises:
         ValueError: If the model has no graph.
@@ -152,6 +160,10 @@ def functional(model):
     if isinstance(model, keras.Sequential):
         # `model.output` would be what the model as a layer has given.
         return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    if getattr(model, "compiled", False):
+        # `clone_model` would compile again, which fails on losses and metrics
+        # that are functions of the user's own.
+        return keras.Model(model.input, model.output, name=model.name)
     return model
 
 

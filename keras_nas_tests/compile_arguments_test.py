@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nas.compile_arguments import replace_compile_arguments
+from keras_nas.compile_arguments import (
+    compile_like,
+    replace_compile_arguments,
+)
 
 X = np.linspace(0.0, 1.0, 8, dtype="float32").reshape(4, 2)
 Y = np.array([[1.0], [0.0], [2.0], [1.0]], "float32")
@@ -166,3 +169,31 @@ def test_a_model_that_is_not_compiled_needs_optimizer_and_loss():
     assert not model.compiled
     replace_compile_arguments(model, "sgd", "mse", ["mae"])
     assert "mae" in model.evaluate(X, Y, verbose=0, return_dict=True)
+
+
+def test_a_model_is_compiled_like_another():
+    other = two_outputs(
+        loss_weights={"one": 0.0, "two": 2.0},
+        metrics={"one": [largest_error]},
+        weighted_metrics={"two": [keras.metrics.MeanSquaredError("square")]},
+        steps_per_execution=3,
+    )
+    other.optimizer.learning_rate = 0.25
+    model = keras.Model.from_config(other.get_config())
+    model.set_weights(other.get_weights())
+    compile_like(model, other)
+    assert model.steps_per_execution == 3
+    assert model.optimizer is not other.optimizer
+    assert float(model.optimizer.learning_rate) == 0.25
+    y = {"one": Y, "two": Y}
+    one, two = (
+        m.evaluate(X, y, verbose=0, return_dict=True) for m in (model, other)
+    )
+    assert one == pytest.approx(two)
+    assert any("square" in name for name in one)
+
+
+def test_like_a_model_that_is_not_compiled():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    compile_like(model, keras.Sequential([keras.layers.Dense(1)]))
+    assert not model.compiled
