@@ -1,6 +1,7 @@
 """Conversion of Keras models to TFLite files."""
 
 import contextlib
+import importlib.util
 import os
 import re
 import tempfile
@@ -20,7 +21,7 @@ from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.representative_data import calibration_samples
 from keras_nas.export.tflite_model import TFLiteModel
 
-_QUANTIZE = (None, "float16", "dynamic", "int8", "int8_io")
+_QUANTIZE = (None, "float16", "dynamic", "int4", "int8", "int8_io")
 _CALIBRATED = ("int8", "int8_io")
 
 # How the converter names what TFLite lacks.
@@ -58,6 +59,10 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
             `"float16"` halves the weights; computation stays in float32.
             `"dynamic"` stores weights of 1024 values and more in int8 and
             computes with them in int8, without any data.
+            `"int4"` stores the weights of dense and convolution layers in
+            int4 and all others as `"dynamic"` does: the smallest file. It
+            needs `pip install keras-nas[int4]`. Convolutions with int4
+            weights have no fast kernels in XNNPACK yet.
             `"int8"` computes in int8 throughout, with float32 inputs and
             outputs: the fastest and smallest on phones.
             `"int8_io"` is `"int8"` with int8 inputs and outputs as well, for
@@ -79,6 +84,7 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
 
     Raises:
         ValueError: If an argument is invalid, before anything is converted.
+        ImportError: If `"int4"` is asked for and its extra is missing.
         ConversionError: If the model needs operations that TFLite lacks, or
             if the converter fails, crashes or takes too long.
 
@@ -107,6 +113,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
             "Invalid value received for argument `timeout_s`. Expected a "
             f"positive number of seconds. Received: timeout_s={timeout_s!r}"
         )
+    if quantize == "int4":
+        _check_int4_is_installed()
     function = ModelFunction(model)
     samples = None
     if quantize in _CALIBRATED:
@@ -143,6 +151,14 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     tflite_model = TFLiteModel(content)
     _check_operations(tflite_model, model, quantize)
     return tflite_model
+
+
+def _check_int4_is_installed():
+    if importlib.util.find_spec("ai_edge_quantizer") is None:
+        raise ImportError(
+            "quantize='int4' needs the package `ai-edge-quantizer`, which is "
+            "not installed. Run `pip install keras-nas[int4]`."
+        )
 
 
 def _save(traced, function, folder):
