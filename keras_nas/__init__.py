@@ -4,6 +4,7 @@ from keras_nas import (
     architectures,
     blocks,
     costs,
+    deployment,
     evaluators,
     export,
     layers,
@@ -14,6 +15,7 @@ from keras_nas import (
     supernet,
     tuners,
 )
+from keras_nas.deployment import deploy
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
@@ -53,6 +55,8 @@ __all__ = [
     "architectures",
     "blocks",
     "costs",
+    "deploy",
+    "deployment",
     "evaluators",
     "export",
     "layers",

@@ -101,20 +101,14 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     >>> tflite_model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
     (1, 2)
     """
+    check_quantize(quantize)
     if quantize == "float32":
         quantize = None
-    if quantize not in _QUANTIZE:
-        raise ValueError(
-            "Invalid value received for argument `quantize`. Expected one "
-            f"of {_QUANTIZE}. Received: quantize={quantize!r}"
-        )
     if not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
         raise ValueError(
             "Invalid value received for argument `timeout_s`. Expected a "
             f"positive number of seconds. Received: timeout_s={timeout_s!r}"
         )
-    if quantize == "int4":
-        _check_int4_is_installed()
     function = ModelFunction(model)
     samples = None
     if quantize in _CALIBRATED:
@@ -153,8 +147,23 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     return tflite_model
 
 
-def _check_int4_is_installed():
-    if importlib.util.find_spec("ai_edge_quantizer") is None:
+def check_quantize(quantize):
+    """Checks that files of a kind can be made, before any work is done.
+
+    Args:
+        quantize: As for `to_tflite`.
+
+    Raises:
+        ValueError: If there is no such kind.
+        ImportError: If it needs a package that is not installed.
+    """
+    if quantize not in (*_QUANTIZE, "float32"):
+        raise ValueError(
+            "Invalid value received for argument `quantize`. Expected one "
+            f"of {_QUANTIZE}. Received: quantize={quantize!r}"
+        )
+    is_installed = importlib.util.find_spec("ai_edge_quantizer") is not None
+    if quantize == "int4" and not is_installed:
         raise ImportError(
             "quantize='int4' needs the package `ai-edge-quantizer`, which is "
             "not installed. Run `pip install keras-nas[int4]`."

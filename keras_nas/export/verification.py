@@ -203,7 +203,7 @@ def verify(
     if y is not None:
         y = np.asarray(y)
         # Before the file is run, which may take long.
-        metric = metric or _accuracy(y, expected)
+        metric = metric or make_accuracy(y, expected)
 
     if tolerance is None:
         tolerance = _TOLERANCES[tflite_model.quantization]
@@ -388,8 +388,19 @@ def _unwrap(outputs):
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
 
-def _accuracy(y, expected):
-    """Returns the metric for targets `y`, or an error if there is none."""
+def make_accuracy(y, expected):
+    """Makes the metric that `verify` uses where none is given.
+
+    Args:
+        y: Targets, as an array.
+        expected: Dict with the model's outputs for them.
+
+    Returns:
+        A function of `(y, outputs)`.
+
+    Raises:
+        ValueError: If outputs and targets are not those of a classifier.
+    """
     received = ", ".join(describe_data(array) for array in expected.values())
     no_accuracy = ValueError(
         "Invalid value received for argument `y`. Expected class numbers or "
