@@ -179,15 +179,14 @@ class Deployment:
                 )
             )
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        lines = [
-            "  ".join(
-                cell.ljust(width)
-                if i in (0, len(row) - 1)
-                else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
+        lines = []
+        for first, *cells, last in rows:
+            aligned = [first.ljust(widths[0])]
+            aligned += [
+                cell.rjust(width)
+                for cell, width in zip(cells, widths[1:-1], strict=True)
+            ]
+            lines.append("  ".join([*aligned, last]).rstrip())
         return "\n".join([*lines, *self._notes(best)])
 
     def _scores(self, variant):
@@ -217,7 +216,11 @@ class Deployment:
 
     def _notes(self, best):
         if best is not None:
-            yield f"* the best: {best.name}. Latencies are of this machine."
+            yield f"* the best: {best.name}"
+        yield (
+            "ms: a sample on this machine, by number of threads (t); plain: "
+            "without XNNPACK"
+        )
         for variant in self.variants.values():
             if variant.error:
                 yield f"{variant.name} failed: {variant.error}"
@@ -239,9 +242,8 @@ class Deployment:
 
 
 def setting_text(num_threads, xnnpack):
-    """Names a setting of the latency measurement in a few characters."""
-    threads = f"{num_threads} thread{'' if num_threads == 1 else 's'}"
-    return f"ms {threads}{'' if xnnpack else ', no XNNPACK'}"
+    """Names a setting of a latency measurement in a few characters."""
+    return f"ms {num_threads}t{'' if xnnpack else ' plain'}"
 
 
 def _number(value):

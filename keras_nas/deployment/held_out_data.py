@@ -80,7 +80,7 @@ def hold_out(x, y, validation_data, inputs):
         "held out for the measured accuracy. If the model was trained on "
         "them, the accuracy is higher than it will be on new data; the drop "
         "from the model to its files is still right.",
-        stacklevel=4,
+        stacklevel=3,
     )
     is_test = np.arange(count) % _HELD_OUT_STEP == _HELD_OUT_STEP - 1
     x_test, y_test = _select(x, is_test), _select(y, is_test)

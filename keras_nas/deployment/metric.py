@@ -63,9 +63,8 @@ def make_metric(metric, function, y, outputs):
         ValueError: If there is no way to score them.
     """
     if callable(metric):
-        name = getattr(metric, "__name__", "metric").replace(
-            "<lambda>", "metric"
-        )
+        name = getattr(metric, "__name__", "metric")
+        name = "metric" if name == "<lambda>" else name
         return Metric(name, True, lambda y, o: float(metric(y, _unwrap(o))))
     if metric is not None and not isinstance(metric, str):
         raise ValueError(

@@ -153,8 +153,9 @@ class TFLiteModel:
         """How the file is quantized.
 
         `None`, `"float16"`, `"dynamic"`, `"int4"`, `"int8"` or `"int8_io"`,
-        with the meaning that they have for `to_tflite`. It is read off the tensors:
-        a file too small for `"dynamic"` to change anything gives `None`.
+        with the meaning that they have for `to_tflite`. It is read off the
+        tensors: a file too small for `"dynamic"` to change anything gives
+        `None`.
         """
         return self._structure.quantization
 
