@@ -73,6 +73,9 @@ setuptools.setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_nas", "keras_nas.*"]),
+    # Outside of the package, so that `keras-nas --help` imports no TensorFlow.
+    py_modules=["keras_nas_cli"],
+    entry_points={"console_scripts": ["keras-nas = keras_nas_cli:main"]},
     package_data={"keras_nas": ["py.typed"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
