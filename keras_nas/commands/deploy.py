@@ -27,6 +27,7 @@ def run(files, values):
     labels = _read_labels(values.labels) if values.labels else None
     preprocessing = _preprocessing(values.mean, values.std)
     num_threads = _numbers("num_threads", values.num_threads, int)
+    _make_folder(values.output)
     model = _load_model(files[0])
     options = {
         flag: values[flag].value
@@ -74,6 +75,21 @@ def run(files, values):
     return exit_code
 
 
+def _make_folder(path):
+    """Finds out now that nothing can be written, not after the work."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"Cannot make the folder '{path}', given as --output: "
+            f"{error.strerror}."
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise ValueError(
+            f"Cannot write to the folder '{path}', given as --output."
+        )
+
+
 def _load_model(path):
     if not os.path.isfile(path):
         raise ValueError(f"There is no file '{path}'.")
@@ -119,7 +135,7 @@ def _load_data(path):
             for name in list(found)
             if name.startswith(f"{key}.")
         }
-        data[key] = found.pop(key, None) if not by_name else by_name
+        data[key] = by_name or found.pop(key, None)
     if data["x"] is None or found:
         raise ValueError(
             f"Invalid arrays in '{path}', given as --data. Expected `x` and "

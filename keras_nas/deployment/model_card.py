@@ -43,11 +43,11 @@ class ModelCard:
             "limits": deployment.limits.to_dict(),
             "architecture": _architecture(deployment.model),
             "data": {
-                "trained_or_calibrated_on": _describe(data.x_train),
-                "tested_on": _describe(data.x),
+                "trained_or_calibrated_on": _describe(data.x_train, "x"),
+                "tested_on": _describe(data.x, "x"),
                 "tested_samples": data.samples,
                 "tested_source": data.source,
-                "targets": _describe(data.y),
+                "targets": _describe(data.y, "y"),
             },
             "metric": metric
             and {
@@ -119,26 +119,27 @@ class ModelCard:
         return f"`{best.file_name}`" if best else "none meets the limits"
 
     def _tensors(self):
-        parts = ["## Inputs and outputs"]
+        # Most files of a model have the same inputs and outputs.
+        names = {}
         for variant in self.deployment.variants.values():
-            if variant.tflite_model is None:
-                continue
             file = variant.tflite_model
+            if file is not None:
+                key = (file.inputs, file.outputs)
+                names.setdefault(key, []).append(f"`{variant.file_name}`")
+        parts = ["## Inputs and outputs"]
+        for (inputs, outputs), files in names.items():
             rows = [
                 "| tensor | dtype | shape | scale | zero point |",
                 "|---|---|---|---|---|",
             ]
-            for side, tensors in (
-                ("input", file.inputs),
-                ("output", file.outputs),
-            ):
+            for side, tensors in (("input", inputs), ("output", outputs)):
                 rows += [
                     f"| {side} `{t.name}` | {t.dtype} | {t.shape} | "
                     f"{'-' if t.scale is None else f'{t.scale:.8g}'} | "
                     f"{'-' if t.zero_point is None else t.zero_point} |"
                     for t in tensors
                 ]
-            parts += [f"`{variant.file_name}`:", "\n".join(rows)]
+            parts += [f"{', '.join(files)}:", "\n".join(rows)]
         return parts
 
     def _loading(self, card):
@@ -192,11 +193,12 @@ def _output_shape(layer):
     ]
 
 
-def _describe(data):
+def _describe(data, name):
     if data is None:
         return None
     arrays = keras.tree.flatten(data)
-    names = list(data) if isinstance(data, dict) else range(len(arrays))
+    names = [name] if len(arrays) == 1 else range(len(arrays))
+    names = sorted(data) if isinstance(data, dict) else names
     return [
         {"name": str(name), "shape": list(a.shape), "dtype": str(a.dtype)}
         for name, a in zip(names, arrays, strict=True)

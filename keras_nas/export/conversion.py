@@ -1,6 +1,7 @@
 """Conversion of Keras models to TFLite files."""
 
 import contextlib
+import errno
 import importlib.util
 import os
 import re
@@ -27,6 +28,9 @@ _CALIBRATED = ("int8", "int8_io")
 # How the converter names what TFLite lacks.
 _MISSING_OPERATIONS = re.compile(
     r"^(?:TF Select|Custom|Flex) ops: (.+)$", re.MULTILINE
+)
+_NO_ROOM = re.compile(
+    "No space left on device|File too large|Disk quota exceeded"
 )
 _MISSING_OPERATION = re.compile(
     r"'tf\.(\w+)' op is neither a custom op nor a flex op"
@@ -87,6 +91,7 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
         ImportError: If `"int4"` is asked for and its extra is missing.
         ConversionError: If the model needs operations that TFLite lacks, or
             if the converter fails, crashes or takes too long.
+        OSError: If there is no room for temporary files.
 
     Example:
 
@@ -117,11 +122,12 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     traced = function.trace()
     with tempfile.TemporaryDirectory(prefix="keras_nas_export_") as folder:
         saved_model = os.path.join(folder, "saved_model")
-        _save(traced, function, saved_model)
         calibration = None
-        if samples is not None:
-            calibration = os.path.join(folder, "calibration.npz")
-            np.savez(calibration, **samples)
+        with _explained_lack_of_room(folder):
+            _save(traced, function, saved_model)
+            if samples is not None:
+                calibration = os.path.join(folder, "calibration.npz")
+                np.savez(calibration, **samples)
         output = os.path.join(folder, "model.tflite")
         request = {
             "saved_model": saved_model,
@@ -134,6 +140,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
         except ConverterDiedError as died:
             raise _death(died, model, traced, quantize) from None
         if error is not None:
+            if _NO_ROOM.search(error):
+                raise _no_room(folder, error)
             raise _failure(error, log, model, quantize)
         with open(output, "rb") as file:
             content = file.read()
@@ -184,6 +192,29 @@ def _save(traced, function, folder):
     module.function = traced
     with _quiet(tf.get_logger()):
         tf.saved_model.save(module, folder, signatures=traced)
+
+
+@contextlib.contextmanager
+def _explained_lack_of_room(folder):
+    """Says which disk is full, which is not the one that a user thinks of."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        raise _no_room(folder, str(error)) from error
+
+
+def _no_room(folder, reason):
+    found = _NO_ROOM.search(reason)
+    return OSError(
+        errno.ENOSPC,
+        "Conversion needs room for temporary files, about three times that "
+        f"of the weights: {found.group() if found else _tail(reason, 300)}. "
+        "Nothing was written; name a folder with more room in the "
+        "environment variable TMPDIR. Received",
+        os.path.dirname(folder),
+    )
 
 
 @contextlib.contextmanager
