@@ -134,24 +134,20 @@ def deploy(
     names = _names(quantize)
     limits = Limits(max_accuracy_drop, max_bytes, max_latency_ms)
     num_threads = _thread_counts(num_threads)
-    compression_arguments = {
+    stages = {
         "prune": prune,
         "cluster": cluster,
         "quantization_aware": quantization_aware,
         "prune_channels": prune_channels,
     }
-    is_compressed = any(
-        value is not None and value is not False
-        for value in compression_arguments.values()
-    )
-    if not is_compressed and (epochs is not None or compress_arguments):
-        extra = [
-            *(["epochs"] if epochs is not None else ()),
-            *compress_arguments,
-        ]
+    compress_arguments |= {} if epochs is None else {"epochs": epochs}
+    asked = {
+        k: v for k, v in stages.items() if v is not None and v is not False
+    }
+    if compress_arguments and not asked:
         raise TypeError(
-            f"Arguments {extra} are for compression. Give one of "
-            f"{list(compression_arguments)} too, or leave them out."
+            f"Arguments {sorted(compress_arguments)} are for compression. "
+            f"Give one of {list(stages)} too, or leave them out."
         )
     function = ModelFunction(model)
     data = hold_out(x, y, validation_data, function.inputs)
@@ -178,19 +174,15 @@ def deploy(
     baselines = [_baseline("keras", model, score, score and 0.0)]
 
     compressed = None
-    if is_compressed and _is_subclassed(model):
+    if asked and _is_subclassed(model):
         warnings.warn(
             f"Model '{model.name}' is subclassed, so there is no graph of "
             "layers that could be pruned, clustered or trained for "
             "quantization. It is only quantized after training.",
             stacklevel=2,
         )
-    elif is_compressed:
-        if epochs is not None:
-            compress_arguments["epochs"] = epochs
-        compressed = _compress(
-            model, data, compression_arguments | compress_arguments
-        )
+    elif asked:
+        compressed = _compress(model, data, asked | compress_arguments)
         function = ModelFunction(compressed.model)
         outputs = function.predict(data.x)
         score = scorer and scorer.compute(data.y, outputs)

@@ -82,6 +82,34 @@ class ModelFunction:
             outputs[name] = tf.identity(tensor)
         return outputs
 
+    def trace(self):
+        """Traces the model at batch size 1.
+
+        Returns:
+            A concrete `tf.function` with the inputs as keyword arguments.
+
+        Raises:
+            ValueError: If the model cannot be called at batch size 1.
+        """
+        import tensorflow as tf
+
+        function = tf.function(lambda **tensors: self(tensors), autograph=False)
+        specs = {
+            details.name: tf.TensorSpec(
+                details.shape, details.dtype, name=details.name
+            )
+            for details in self.inputs
+        }
+        try:
+            return function.get_concrete_function(**specs)
+        except Exception as error:
+            shapes = {d.name: d.shape for d in self.inputs}
+            raise ValueError(
+                f"Model '{self.model.name}' could not be called with batch "
+                f"size 1, which TFLite files are made for. Received inputs "
+                f"of the shapes {shapes} and the error: {error}"
+            ) from error
+
     def predict(self, x):
         """Computes the outputs for any number of samples.
 
@@ -122,34 +150,6 @@ class ModelFunction:
         """
         flat = [outputs[name] for name in self._output_names]
         return keras.tree.pack_sequence_as(self._output_structure, flat)
-
-    def trace(self):
-        """Traces the model at batch size 1.
-
-        Returns:
-            A concrete `tf.function` with the inputs as keyword arguments.
-
-        Raises:
-            ValueError: If the model cannot be called at batch size 1.
-        """
-        import tensorflow as tf
-
-        function = tf.function(lambda **tensors: self(tensors), autograph=False)
-        specs = {
-            details.name: tf.TensorSpec(
-                details.shape, details.dtype, name=details.name
-            )
-            for details in self.inputs
-        }
-        try:
-            return function.get_concrete_function(**specs)
-        except Exception as error:
-            shapes = {d.name: d.shape for d in self.inputs}
-            raise ValueError(
-                f"Model '{self.model.name}' could not be called with batch "
-                f"size 1, which TFLite files are made for. Received inputs "
-                f"of the shapes {shapes} and the error: {error}"
-            ) from error
 
 
 def _model_inputs(model):

@@ -28,7 +28,9 @@ def classifier(digits):
     x = keras.layers.Dense(10, activation="softmax", name="scores")(x)
     model = keras.Model(inputs, x, name="digits")
     model.compile(
-        "adam", "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(0.005),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     model.fit(*digits[0], epochs=8, batch_size=32, verbose=0)
     return model
