@@ -201,11 +201,13 @@ def _mistake(name, files, values):
 
 
 def _run(name, files, values):
-    warnings.showwarning = _show_warning
     try:
         with _quiet_import():
             command = importlib.import_module(f"keras_nas.commands.{name}")
-        return command.run(files, values)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _show_warning
+            return command.run(files, values)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (ValueError, OSError, ImportError, RuntimeError) as error:

@@ -111,10 +111,12 @@ def _load_model(path):
                 " It has layers of your own. Load it in Python, where these "
                 "are defined, and call `keras_nas.deploy(model, ...)`."
             )
-        first_lines = "\n".join(text.splitlines()[:4])
+        # Keras gives the reason last, between the configurations of layers.
+        reason = text.rpartition("Exception encountered: ")[2]
+        reason = reason.partition(" Full object config")[0].strip()
         raise ValueError(
             f"Cannot load '{path}' as a Keras model.{remedy} Keras said: "
-            f"{first_lines}"
+            f"{reason[:500]}"
         ) from error
 
 

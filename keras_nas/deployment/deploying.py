@@ -109,6 +109,7 @@ def deploy(
         ValueError: If an argument is invalid, before anything is converted.
         keras_nas.export.ConversionError: If TFLite lacks an operation of the
             model, so that no file can be made.
+        ImportError: If a package of an extra is missing; it says which.
         DeploymentError: If no file is verified and within the limits. It
             says by how much and has all files in its attribute
             `deployment`.

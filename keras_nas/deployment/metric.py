@@ -79,6 +79,13 @@ def make_metric(metric, function, y, outputs):
                 f"'{function.model.name}' is not compiled, so it has no "
                 f"metrics by name. Received: metric={metric!r}"
             )
+        if len(outputs) > 1:
+            raise ValueError(
+                f"Model '{function.model.name}' has {len(outputs)} outputs "
+                "and is not compiled, so there is no one number to compare "
+                "by. Compile it, or pass `metric`, a function of "
+                "`(y, outputs)`."
+            )
         accuracy = make_accuracy(np.asarray(y), outputs)
         return Metric(
             "accuracy", True, lambda y, o: float(accuracy(y, _unwrap(o)))
@@ -105,7 +112,8 @@ def _main_metric(values):
     for name in values:
         # A metric of a degenerate set, such as R2 of one target, is no use.
         is_usable = _direction(name) is not None and math.isfinite(values[name])
-        if name != "loss" and is_usable:
+        # Of several outputs each has a loss, which is part of the whole.
+        if is_usable and name != "loss" and not name.endswith("_loss"):
             return name
     return "loss"
 
