@@ -64,8 +64,9 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
             `"dynamic"` stores weights of 1024 values and more in int8 and
             computes with them in int8, without any data.
             `"int4"` stores the weights of dense and convolution layers in
-            int4 and all others as `"dynamic"` does: the smallest file. It
-            needs `pip install keras-nas[int4]`. Convolutions with int4
+            int4 and those of depthwise ones in int8, which gives the
+            smallest file of networks of these; embeddings stay in float32.
+            It needs `pip install keras-nas[int4]`. Convolutions with int4
             weights have no fast kernels in XNNPACK yet.
             `"int8"` computes in int8 throughout, with float32 inputs and
             outputs: the fastest and smallest on phones.

@@ -94,7 +94,9 @@ def convert(saved_model, quantize, calibration, output):
 
 
 def _with_int4_weights(content):
-    """Stores weights in int4 where kernels take them, all others in int8.
+    """Stores weights in int4 where kernels take them, or else in int8.
+
+    The quantizer leaves the tables of embeddings alone.
 
     Among the ways to choose the scales, OCTAV (Sakr et al., 2022), which
     clips outliers, lost the least accuracy for the same size.
