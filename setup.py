@@ -21,6 +21,8 @@ INSTALL_REQUIRES = [
     "absl-py>=1.4",
     "ai-edge-litert>=2.1,<3",
     "cloudpickle>=3.0,<4",
+    # A dependency of LiteRT and TensorFlow that is also used directly.
+    "flatbuffers>=24.3.25",
     # Keras 3.13 refuses a model that leaves one of its inputs unused.
     "keras>=3.14,<4",
     "keras-tuner>=1.4.8,<1.5",
@@ -46,8 +48,12 @@ EXTRAS_REQUIRE = {
     ],
     "distributed": ["distributed>=2025.1"],
     "docs": ["furo>=2025.7", "myst-parser>=5.0", "sphinx>=8.2,<10"],
+    # Exact, as it asks for one release of LiteRT itself.
+    "int4": ["ai-edge-quantizer>=0.10.0,<0.11"],
     "examples": ["scikit-learn>=1.5"],
+    "plots": ["matplotlib>=3.10"],
     "tests": [
+        "ai-edge-quantizer>=0.10.0,<0.11",
         "distributed>=2025.1",
         "matplotlib>=3.10",
         "optuna>=5.0",
@@ -69,6 +75,9 @@ setuptools.setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=setuptools.find_packages(include=["keras_nas", "keras_nas.*"]),
+    # Outside of the package, so that `keras-nas --help` imports no TensorFlow.
+    py_modules=["keras_nas_cli"],
+    entry_points={"console_scripts": ["keras-nas = keras_nas_cli:main"]},
     package_data={"keras_nas": ["py.typed"]},
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

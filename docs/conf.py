@@ -26,6 +26,9 @@ extensions = [
 # Pages at the root of the repository that belong to the site too.
 ROOT_PAGES = ["CHANGELOG", "CONTRIBUTING", "README"]
 
+# Files of the package that nobody imports.
+NO_API = ("__init__", "__main__", "commands", "version")
+
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "keras_nas"
@@ -82,7 +85,7 @@ def write_api_pages(_):
     for path in PACKAGE.iterdir():
         layer = path.stem
         is_code = path.suffix == ".py" or (path / "__init__.py").exists()
-        if is_code and layer not in ("__init__", "version"):
+        if is_code and layer not in NO_API:
             name = f"keras_nas.{layer}"
             pages[f"{layer}.rst"] = titled(name, f".. automodule:: {name}")
     for file in folder.glob("*.rst"):

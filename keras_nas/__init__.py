@@ -5,6 +5,7 @@ from keras_nas import (
     blocks,
     compression,
     costs,
+    deployment,
     evaluators,
     export,
     layers,
@@ -16,6 +17,7 @@ from keras_nas import (
     tuners,
 )
 from keras_nas.compression import compress
+from keras_nas.deployment import deploy
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
     ASHA,
@@ -57,6 +59,8 @@ __all__ = [
     "compress",
     "compression",
     "costs",
+    "deploy",
+    "deployment",
     "evaluators",
     "export",
     "layers",

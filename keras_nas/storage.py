@@ -6,6 +6,7 @@ never a part. Paths may be local or anything TensorFlow can open (`gs://`).
 """
 
 import contextlib
+import errno
 import json
 import os
 
@@ -67,6 +68,56 @@ def write_bytes(path, content):
             file.write(content)
 
     write_atomically(path, write)
+
+
+def write_files(folder, files):
+    """Writes several files into one folder, all of them or none.
+
+    All are written in full beside their targets before the first is renamed
+    to its name, so a full disk or a folder that cannot be written to leaves
+    everything as it was.
+
+    Args:
+        folder: String, a local path; it is made if it does not exist.
+        files: Dict of bytes by file name.
+
+    Raises:
+        OSError: If a file cannot be written.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder = os.path.join(tempfile.mkdtemp(), "model")
+    >>> write_files(folder, {"a.txt": b"A", "b.txt": b"B"})
+    >>> sorted(os.listdir(folder))
+    ['a.txt', 'b.txt']
+    """
+    folder = str(folder)
+    is_new = not os.path.isdir(folder)
+    os.makedirs(folder, exist_ok=True)
+    temporary = {
+        os.path.join(folder, f".{os.getpid()}.{name}"): name for name in files
+    }
+    try:
+        for path, name in temporary.items():
+            with open(path, "wb") as file:
+                file.write(files[name])
+            _flush_to_disk(path)
+            target = os.path.join(folder, name)
+            if os.path.isdir(target):
+                raise IsADirectoryError(
+                    errno.EISDIR, os.strerror(errno.EISDIR), target
+                )
+        for path, name in temporary.items():
+            os.replace(path, os.path.join(folder, name))
+    except BaseException:
+        for path in temporary:
+            with contextlib.suppress(OSError):
+                os.remove(path)
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+        raise
 
 
 def write_atomically(path, write):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import pathlib
@@ -243,6 +244,58 @@ for _ in range(kills):
     last = content["number"]
 print("last number", last)
 """
+
+
+def test_several_files_replace_those_of_their_names(tmp_path):
+    folder = tmp_path / "new" / "model"
+    storage.write_files(folder, {"a": b"1", "b": b"2"})
+    (folder / "c").write_bytes(b"3")
+    storage.write_files(str(folder), {"b": b"22"})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        "a": b"1",
+        "b": b"22",
+        "c": b"3",
+    }
+
+
+@pytest.mark.parametrize("failing_call", [1, 2, 3])
+def test_a_disk_that_gets_full_leaves_all_files_as_they_were(
+    tmp_path, monkeypatch, failing_call
+):
+    storage.write_files(tmp_path, {"a": b"old", "b": b"old"})
+    calls = []
+    flush = os.fsync
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == failing_call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_files(tmp_path, {"a": b"n", "b": b"n", "c": b"n"})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {
+        "a": b"old",
+        "b": b"old",
+    }
+
+
+def test_a_folder_that_was_made_for_nothing_is_removed(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_files(tmp_path / "new", {"a": b"n"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_place_of_one_of_the_files_changes_nothing(tmp_path):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(IsADirectoryError):
+        storage.write_files(tmp_path, {"a": b"n", "b": b"n"})
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
 
 
 def test_a_killed_process_leaves_a_whole_file(tmp_path):

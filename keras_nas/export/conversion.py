@@ -1,6 +1,8 @@
 """Conversion of Keras models to TFLite files."""
 
 import contextlib
+import errno
+import importlib.util
 import os
 import re
 import tempfile
@@ -20,12 +22,15 @@ from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.representative_data import calibration_samples
 from keras_nas.export.tflite_model import TFLiteModel
 
-_QUANTIZE = (None, "float16", "dynamic", "int8", "int8_io")
+_QUANTIZE = (None, "float16", "dynamic", "int4", "int8", "int8_io")
 _CALIBRATED = ("int8", "int8_io")
 
 # How the converter names what TFLite lacks.
 _MISSING_OPERATIONS = re.compile(
     r"^(?:TF Select|Custom|Flex) ops: (.+)$", re.MULTILINE
+)
+_NO_ROOM = re.compile(
+    "No space left on device|File too large|Disk quota exceeded"
 )
 _MISSING_OPERATION = re.compile(
     r"'tf\.(\w+)' op is neither a custom op nor a flex op"
@@ -58,6 +63,11 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
             `"float16"` halves the weights; computation stays in float32.
             `"dynamic"` stores weights of 1024 values and more in int8 and
             computes with them in int8, without any data.
+            `"int4"` stores the weights of dense and convolution layers in
+            int4 and those of depthwise ones in int8, which gives the
+            smallest file of networks of these; embeddings stay in float32.
+            It needs `pip install keras-nas[int4]`. Convolutions with int4
+            weights have no fast kernels in XNNPACK yet.
             `"int8"` computes in int8 throughout, with float32 inputs and
             outputs: the fastest and smallest on phones.
             `"int8_io"` is `"int8"` with int8 inputs and outputs as well, for
@@ -79,8 +89,10 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
 
     Raises:
         ValueError: If an argument is invalid, before anything is converted.
+        ImportError: If `"int4"` is asked for and its extra is missing.
         ConversionError: If the model needs operations that TFLite lacks, or
             if the converter fails, crashes or takes too long.
+        OSError: If there is no room for temporary files.
 
     Example:
 
@@ -95,13 +107,9 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     >>> tflite_model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
     (1, 2)
     """
+    check_quantize(quantize)
     if quantize == "float32":
         quantize = None
-    if quantize not in _QUANTIZE:
-        raise ValueError(
-            "Invalid value received for argument `quantize`. Expected one "
-            f"of {_QUANTIZE}. Received: quantize={quantize!r}"
-        )
     if not isinstance(timeout_s, (int, float)) or not timeout_s > 0:
         raise ValueError(
             "Invalid value received for argument `timeout_s`. Expected a "
@@ -115,11 +123,12 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     traced = function.trace()
     with tempfile.TemporaryDirectory(prefix="keras_nas_export_") as folder:
         saved_model = os.path.join(folder, "saved_model")
-        _save(traced, function, saved_model)
         calibration = None
-        if samples is not None:
-            calibration = os.path.join(folder, "calibration.npz")
-            np.savez(calibration, **samples)
+        with _explained_lack_of_room(folder):
+            _save(traced, function, saved_model)
+            if samples is not None:
+                calibration = os.path.join(folder, "calibration.npz")
+                np.savez(calibration, **samples)
         output = os.path.join(folder, "model.tflite")
         request = {
             "saved_model": saved_model,
@@ -132,6 +141,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
         except ConverterDiedError as died:
             raise _death(died, model, traced, quantize) from None
         if error is not None:
+            if _NO_ROOM.search(error):
+                raise _no_room(folder, error)
             raise _failure(error, log, model, quantize)
         with open(output, "rb") as file:
             content = file.read()
@@ -143,6 +154,29 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     tflite_model = TFLiteModel(content)
     _check_operations(tflite_model, model, quantize)
     return tflite_model
+
+
+def check_quantize(quantize):
+    """Checks that files of a kind can be made, before any work is done.
+
+    Args:
+        quantize: As for `to_tflite`.
+
+    Raises:
+        ValueError: If there is no such kind.
+        ImportError: If it needs a package that is not installed.
+    """
+    if quantize not in (*_QUANTIZE, "float32"):
+        raise ValueError(
+            "Invalid value received for argument `quantize`. Expected one "
+            f"of {_QUANTIZE}. Received: quantize={quantize!r}"
+        )
+    is_installed = importlib.util.find_spec("ai_edge_quantizer") is not None
+    if quantize == "int4" and not is_installed:
+        raise ImportError(
+            "quantize='int4' needs the package `ai-edge-quantizer`, which is "
+            "not installed. Run `pip install keras-nas[int4]`."
+        )
 
 
 def _save(traced, function, folder):
@@ -159,6 +193,29 @@ def _save(traced, function, folder):
     module.function = traced
     with _quiet(tf.get_logger()):
         tf.saved_model.save(module, folder, signatures=traced)
+
+
+@contextlib.contextmanager
+def _explained_lack_of_room(folder):
+    """Says which disk is full, which is not the one that a user thinks of."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        raise _no_room(folder, str(error)) from error
+
+
+def _no_room(folder, reason):
+    found = _NO_ROOM.search(reason)
+    return OSError(
+        errno.ENOSPC,
+        "Conversion needs room for temporary files, about three times that "
+        f"of the weights: {found.group() if found else _tail(reason, 300)}. "
+        "Nothing was written; name a folder with more room in the "
+        "environment variable TMPDIR. Received",
+        os.path.dirname(folder),
+    )
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ class FileStructure:
         activation_indices: Indices of the main graph's inputs and of the
             results that depend on them.
         has_state: Whether tensors keep a value from one run to the next.
-        quantization: `None`, `"float16"`, `"dynamic"`, `"int8"` or
+        quantization: `None`, `"float16"`, `"dynamic"`, `"int4"`, `"int8"` or
             `"int8_io"`, as in `to_tflite`.
     """
 
@@ -239,6 +239,8 @@ def _quantization(constant_types, activation_types, inputs, outputs):
             details.dtype.startswith("float") for details in inputs + outputs
         )
         return "int8" if float_at_edge else "int8_io"
+    if "INT4/quantized" in constant_types:
+        return "int4"
     if constant_types & integers:
         return "dynamic"
     return "float16" if "FLOAT16" in constant_types else None

@@ -104,6 +104,35 @@ def standardize_array(array, details, argument):
         return received.astype(dtype)
 
 
+def standardize_inputs(data, inputs, argument):
+    """Checks and casts the samples of all inputs.
+
+    Args:
+        data: As for `name_inputs`.
+        inputs: List of `TensorDetails`.
+        argument: Name of the argument for error messages.
+
+    Returns:
+        Dict of arrays of shape `(samples, ...)` by input name.
+
+    Raises:
+        ValueError: If the data do not fit the inputs or are not finite.
+    """
+    named = name_inputs(data, inputs, argument)
+    arrays = {}
+    for details in inputs:
+        array = standardize_array(named[details.name], details, argument)
+        check_finite(array, details, argument)
+        arrays[details.name] = array
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected "
+            f"the same number of samples for each input. Received: {lengths}"
+        )
+    return arrays
+
+
 def check_finite(array, details, argument):
     """Raises `ValueError` if an array has values that are not finite."""
     if array.dtype.kind != "f":

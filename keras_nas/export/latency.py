@@ -94,7 +94,7 @@ def measure_latency(models, *, num_threads=1, xnnpack=True, rounds=7):
             "least one model. Received: models={}"
         )
     runs = {
-        name: _make_run(model, num_threads, xnnpack)
+        name: make_run(model, num_threads=num_threads, xnnpack=xnnpack)
         for name, model in models.items()
     }
     counts = {name: _warm_up(run) for name, run in runs.items()}
@@ -105,8 +105,23 @@ def measure_latency(models, *, num_threads=1, xnnpack=True, rounds=7):
     return {name: _summary(medians[name]) for name in models}
 
 
-def _make_run(model, num_threads, xnnpack):
-    """Returns a function that runs a model once."""
+def make_run(model, *, num_threads=1, xnnpack=True):
+    """Returns a function without arguments that runs a model once.
+
+    `measure_latency` takes such functions, so that one file can be measured
+    in several settings in turns.
+
+    Args:
+        model: A `TFLiteModel`, a Keras model, or such a function.
+        num_threads: Number of CPU threads of a TFLite model.
+        xnnpack: Whether a TFLite model uses the XNNPACK delegate.
+
+    Returns:
+        A function without arguments.
+
+    Raises:
+        ValueError: If `model` is nothing of that.
+    """
     if isinstance(model, TFLiteModel):
         interpreter = make_interpreter(
             model.content, xnnpack=xnnpack, num_threads=num_threads

@@ -5,6 +5,7 @@ import keyword
 import re
 
 import keras
+import numpy as np
 
 from keras_nas.export.float32_computation import float32_computation
 from keras_nas.export.tensor_details import TensorDetails
@@ -12,6 +13,7 @@ from keras_nas.export.tensor_details import TensorDetails
 # Keras counts unnamed inputs through the whole process, so the same script
 # would give files with different names.
 _AUTOMATIC_NAME = re.compile(r"keras_tensor(_\d+)?$")
+_BATCH_SIZE = 64
 
 
 class ModelFunction:
@@ -70,6 +72,8 @@ class ModelFunction:
         with float32_computation(self.model):
             result = self.model(inputs, training=False)
         names = _output_names(self.model, result)
+        self._output_names = names
+        self._output_structure = keras.tree.map_structure(lambda _: 0, result)
         outputs = {}
         for name, tensor in zip(names, keras.tree.flatten(result), strict=True):
             if tensor.dtype in (tf.float16, tf.bfloat16):
@@ -114,6 +118,47 @@ class ModelFunction:
                 f"size 1, which TFLite files are made for. Received inputs "
                 f"of the shapes {shapes} and the error: {error}"
             ) from error
+
+    def predict(self, x):
+        """Computes the outputs for any number of samples.
+
+        Args:
+            x: Dict of arrays of shape `(samples, ...)` by input name.
+
+        Returns:
+            Dict of arrays of shape `(samples, ...)` by output name.
+        """
+        count = len(next(iter(x.values())))
+        batches = []
+        for start in range(0, count, _BATCH_SIZE):
+            batch = {
+                name: keras.ops.convert_to_tensor(
+                    array[start : start + _BATCH_SIZE]
+                )
+                for name, array in x.items()
+            }
+            # A GPU would round to fewer bits than the file does.
+            with keras.device("cpu:0"):
+                batches.append(self(batch))
+        return {
+            name: np.concatenate(
+                [keras.ops.convert_to_numpy(batch[name]) for batch in batches]
+            )
+            for name in batches[0]
+        }
+
+    def pack_outputs(self, outputs):
+        """Gives outputs the structure in which the model returns them.
+
+        Args:
+            outputs: Dict of arrays by output name, after a call or
+                `predict`.
+
+        Returns:
+            An array, or a list, tuple or dict of arrays.
+        """
+        flat = [outputs[name] for name in self._output_names]
+        return keras.tree.pack_sequence_as(self._output_structure, flat)
 
 
 def _model_inputs(model):

@@ -13,6 +13,7 @@ from keras_nas.export.file_structure import (
 )
 from keras_nas.export.input_data import name_inputs, standardize_array
 from keras_nas.export.interpreter import make_interpreter
+from keras_nas.export.metadata import read_metadata, write_metadata
 
 
 class TFLiteModel:
@@ -151,11 +152,61 @@ class TFLiteModel:
     def quantization(self):
         """How the file is quantized.
 
-        `None`, `"float16"`, `"dynamic"`, `"int8"` or `"int8_io"`, with the
-        meaning that they have for `to_tflite`. It is read off the tensors:
-        a file too small for `"dynamic"` to change anything gives `None`.
+        `None`, `"float16"`, `"dynamic"`, `"int4"`, `"int8"` or `"int8_io"`,
+        with the meaning that they have for `to_tflite`. It is read off the
+        tensors: a file too small for `"dynamic"` to change anything gives
+        `None`.
         """
         return self._structure.quantization
+
+    @property
+    def metadata(self):
+        """What the file says of its use, as a dict, or `None`.
+
+        This is TFLite Metadata, which the tools of Android and MediaPipe
+        read: name, description, inputs, outputs, normalization and labels.
+        """
+        return read_metadata(self.content)
+
+    def with_metadata(self, metadata):
+        """Returns the same file with TFLite Metadata inside.
+
+        Nothing of what is run changes.
+
+        Args:
+            metadata: Dict with the texts `"name"`, `"description"`,
+                `"version"`, `"author"` and `"license"`, and with `"inputs"`
+                and `"outputs"`, lists of a dict for each tensor in order.
+                Those have a `"name"` and a `"description"`. Those of inputs
+                can have `"image"` (`"rgb"` or `"grayscale"`), `"mean"` and
+                `"std"` (values are normalized as `(value - mean) / std`),
+                `"min"` and `"max"` (the range of normalized values): lists
+                with a number for each channel, or for all. Those of outputs
+                can have `"labels"`, a name for each entry.
+
+        Returns:
+            A `TFLiteModel`.
+
+        Raises:
+            ValueError: If the file has metadata already, or if `metadata`
+                does not fit the file.
+
+        Example:
+
+        >>> import keras
+        >>> from keras_nas import export
+        >>> inputs = keras.Input((4,), name="x")
+        >>> outputs = keras.layers.Dense(2, name="y")(inputs)
+        >>> tflite_model = export.to_tflite(keras.Model(inputs, outputs))
+        >>> described = tflite_model.with_metadata({
+        ...     "name": "pets",
+        ...     "inputs": [{"name": "x", "mean": [5.0], "std": [2.0]}],
+        ...     "outputs": [{"name": "y", "labels": ["cat", "dog"]}],
+        ... })
+        >>> described.metadata["outputs"][0]["labels"]
+        ['cat', 'dog']
+        """
+        return TFLiteModel(write_metadata(self.content, metadata))
 
     def predict(self, x, *, xnnpack=True, num_threads=1):
         """Computes the outputs for any number of samples, one at a time.

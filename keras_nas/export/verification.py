@@ -3,14 +3,11 @@
 import dataclasses
 import math
 
-import keras
 import numpy as np
 
 from keras_nas.export.input_data import (
-    check_finite,
     describe_data,
-    name_inputs,
-    standardize_array,
+    standardize_inputs,
 )
 from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.tflite_model import TFLiteModel
@@ -21,12 +18,12 @@ _TOLERANCES = {
     None: 1e-5,
     "float16": 5e-3,
     "dynamic": 0.02,
+    "int4": 0.05,
     "int8": 0.05,
     "int8_io": 0.05,
 }
 _MIN_TOP1_AGREEMENT = 0.95
 _VARIABLE_OPERATIONS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
-_BATCH_SIZE = 64
 
 
 class VerificationError(RuntimeError):
@@ -166,7 +163,7 @@ def verify(
             one-hot rows; 0 or 1 for a single output unit.
         tolerance: Largest error that passes. By default 1e-5 without
             quantization, 0.005 with `"float16"`, 0.02 with `"dynamic"` and
-            0.05 with `"int8"`.
+            0.05 with `"int8"` and `"int4"`.
         max_accuracy_drop: Largest loss of accuracy that passes, as a
             fraction of all samples.
         metric: Function of `(y, outputs)` that gives a number to use in
@@ -201,12 +198,12 @@ def verify(
     _check_number("tolerance", tolerance)
     _check_number("max_accuracy_drop", max_accuracy_drop)
     function = ModelFunction(model)
-    x = _standardize_inputs(x, function.inputs)
-    expected = _keras_outputs(function, x)
+    x = standardize_inputs(x, function.inputs, "x")
+    expected = function.predict(x)
     if y is not None:
         y = np.asarray(y)
         # Before the file is run, which may take long.
-        metric = metric or _accuracy(y, expected)
+        metric = metric or make_accuracy(y, expected)
 
     if tolerance is None:
         tolerance = _TOLERANCES[tflite_model.quantization]
@@ -239,44 +236,6 @@ def _check_number(name, value):
             f"Invalid value received for argument `{name}`. Expected a "
             f"number of at least 0. Received: {name}={value!r}"
         )
-
-
-def _standardize_inputs(x, inputs):
-    named = name_inputs(x, inputs, "x")
-    arrays = {}
-    for details in inputs:
-        array = standardize_array(named[details.name], details, "x")
-        check_finite(array, details, "x")
-        arrays[details.name] = array
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            "Invalid value received for argument `x`. Expected the same "
-            f"number of samples for each input. Received: {lengths}"
-        )
-    return arrays
-
-
-def _keras_outputs(function, x):
-    """Computes the outputs of the Keras model by output name."""
-    count = len(next(iter(x.values())))
-    batches = []
-    for start in range(0, count, _BATCH_SIZE):
-        batch = {
-            name: keras.ops.convert_to_tensor(
-                array[start : start + _BATCH_SIZE]
-            )
-            for name, array in x.items()
-        }
-        # A GPU would round to fewer bits than the file does.
-        with keras.device("cpu:0"):
-            batches.append(function(batch))
-    return {
-        name: np.concatenate(
-            [keras.ops.convert_to_numpy(batch[name]) for batch in batches]
-        )
-        for name in batches[0]
-    }
 
 
 def _structure_checks(tflite_model, function, expected):
@@ -429,8 +388,19 @@ def _unwrap(outputs):
     return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
 
-def _accuracy(y, expected):
-    """Returns the metric for targets `y`, or an error if there is none."""
+def make_accuracy(y, expected):
+    """Makes the metric that `verify` uses where none is given.
+
+    Args:
+        y: Targets, as an array.
+        expected: Dict with the model's outputs for them.
+
+    Returns:
+        A function of `(y, outputs)`.
+
+    Raises:
+        ValueError: If outputs and targets are not those of a classifier.
+    """
     received = ", ".join(describe_data(array) for array in expected.values())
     no_accuracy = ValueError(
         "Invalid value received for argument `y`. Expected class numbers or "

@@ -1,4 +1,7 @@
+import importlib.util
 import os
+import resource
+import sys
 import tempfile
 import warnings
 
@@ -55,6 +58,48 @@ def test_quantization_shows_in_the_tensors(
     is_integer = quantize in ("int8", "int8_io")
     assert (tflite_model.float_operations == ()) == is_integer
     assert_same_outputs(tflite_model, classifier, images)
+
+
+def test_int4_halves_the_weights_of_int8(classifier, classifier_files, images):
+    pytest.importorskip("ai_edge_quantizer")
+    int4 = export.to_tflite(classifier, "int4")
+    assert int4.quantization == "int4"
+    assert int4.inputs == classifier_files[None].inputs
+    assert int4.outputs == classifier_files[None].outputs
+    # Half a byte a weight, and a scale for each channel.
+    weights = 3 * 3 * 32 + 3 * 3 * 32 * 64 + 64 * 4
+    assert weights / 2 < int4.size_bytes < weights / 2 + 6000
+    assert int4.size_bytes < 0.65 * classifier_files["dynamic"].size_bytes
+    assert_same_outputs(int4, classifier, images)
+
+
+def test_int4_without_its_package_says_what_to_install(classifier, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    find_spec = importlib.util.find_spec
+
+    def missing(name, *arguments):
+        if name == "ai_edge_quantizer":
+            return None
+        return find_spec(name, *arguments)
+
+    monkeypatch.setattr(importlib.util, "find_spec", missing)
+    with pytest.raises(ImportError, match=r"pip install keras-nas\[int4\]"):
+        export.to_tflite(classifier, "int4")
+
+
+def test_a_full_disk_for_temporary_files_is_named(
+    classifier, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="TMPDIR") as error:
+            export.to_tflite(classifier)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.filename == str(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 def test_operation_without_int8_kernel_is_warned_of():
@@ -281,7 +326,7 @@ def test_model_of_another_batch_size():
     [
         ({"model": None}, "`model`.*None"),
         ({"model": "model.keras"}, "`model`.*'model.keras'"),
-        ({"quantize": "int4"}, "`quantize`.*'int8'.*'int4'"),
+        ({"quantize": "int7"}, "`quantize`.*'int8'.*'int7'"),
         ({"quantize": True}, "`quantize`"),
         ({"timeout_s": 0}, "`timeout_s`.*0"),
         ({"timeout_s": "long"}, "`timeout_s`"),

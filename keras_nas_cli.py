@@ -1,0 +1,255 @@
+"""The program `keras-nas`: understands the command line, then does the work.
+
+It lies outside of the package `keras_nas`, whose import takes the seconds
+that TensorFlow needs: help and mistakes are answered at once.
+"""
+
+import contextlib
+import importlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+import warnings
+
+from absl import flags
+
+USAGE = """\
+Makes .tflite files of Keras models, tests and measures them.
+
+usage: keras-nas COMMAND ARGUMENTS [FLAGS]
+
+  keras-nas deploy model.keras --data data.npz --output folder
+      converts, verifies, measures and describes a model
+  keras-nas benchmark model.tflite [MORE.tflite ...]
+      measures files that exist
+
+keras-nas COMMAND --help lists the flags of a command.
+"""
+
+DEPLOY_USAGE = """\
+Makes .tflite files of a Keras model, tests and measures them.
+
+usage: keras-nas deploy MODEL.keras --data DATA.npz --output FOLDER [FLAGS]
+
+The data file holds NumPy arrays, as numpy.savez writes them: inputs `x` and
+targets `y`, and `x_val` and `y_val` to measure the accuracy on. Of a model
+with several inputs or outputs they are called x.NAME, y.NAME and so on.
+
+Exit code: 0 if a file meets the limits, 1 after an error, 2 after a mistake
+in the command line, 3 if files were made but none meets the limits.
+"""
+
+BENCHMARK_USAGE = """\
+Measures TFLite files on this machine, in turns.
+
+usage: keras-nas benchmark FILE.tflite [MORE.tflite ...] [FLAGS]
+"""
+
+# How a program ends, by convention and as the usage says.
+SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
+_INTERRUPTED = 130
+
+
+def main(argv=None):
+    """Runs the program.
+
+    Args:
+        argv: List of arguments, by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("help", "-h", "-help", "--help"):
+        print(USAGE, end="", file=sys.stdout if argv else sys.stderr)
+        return SUCCESS if argv else WRONG_USAGE
+    name, *arguments = argv
+    if name == "--version":
+        print(importlib.metadata.version("keras-nas"))
+        return SUCCESS
+    commands = {
+        "deploy": (DEPLOY_USAGE, define_deploy_flags),
+        "benchmark": (BENCHMARK_USAGE, define_benchmark_flags),
+    }
+    if name not in commands:
+        return _complain(
+            f"there is no command '{name}'. Commands: {', '.join(commands)}"
+        )
+    usage, define_flags = commands[name]
+    values = _flag_values(define_flags)
+    try:
+        files = values([f"keras-nas {name}", *arguments])[1:]
+    except flags.Error as error:
+        return _complain(f"{error}\nkeras-nas {name} --help lists the flags.")
+    if values.help:
+        print(f"{usage}\nflags:\n{_describe(values)}")
+        return SUCCESS
+    mistake = _mistake(name, files, values)
+    if mistake:
+        return _complain(f"{mistake}\nkeras-nas {name} --help says more.")
+    return _run(name, files, values)
+
+
+def define_deploy_flags(values):
+    """Defines the flags of `keras-nas deploy`."""
+    options = {"flag_values": values}
+    flags.DEFINE_string("data", None, "NumPy file with the data.", **options)
+    flags.DEFINE_string("output", None, "Folder to write to.", **options)
+    flags.DEFINE_list(
+        "quantize",
+        "float32,float16,dynamic,int8",
+        "Files to make: float32, float16, dynamic, int4, int8, int8_io.",
+        **options,
+    )
+    flags.DEFINE_float(
+        "prune", None, "Share of weights to set to zero, such as 0.5.",
+        **options,
+    )  # fmt: skip
+    flags.DEFINE_integer(
+        "cluster", None, "Number of values that weights share.", **options
+    )
+    flags.DEFINE_bool(
+        "quantization_aware", False, "Whether to train for int8.", **options
+    )
+    flags.DEFINE_float(
+        "prune_channels", None, "Share of channels to remove.", **options
+    )
+    flags.DEFINE_integer(
+        "epochs", None, "Epochs of training after compression.", **options
+    )
+    flags.DEFINE_float(
+        "max_accuracy_drop", None, "Limit on the loss of accuracy.", **options
+    )
+    flags.DEFINE_integer(
+        "max_bytes", None, "Limit on the length of the file.", **options
+    )
+    flags.DEFINE_float(
+        "max_latency_ms", None, "Limit on milliseconds a sample.", **options
+    )
+    flags.DEFINE_string(
+        "metric", None, "Metric of the model to compare by.", **options
+    )
+    flags.DEFINE_string(
+        "labels", None, "Text file with a class name on each line.", **options
+    )
+    flags.DEFINE_list(
+        "mean", None, "An app computes (value - mean) / std.", **options
+    )
+    flags.DEFINE_list("std", None, "See --mean.", **options)
+    for field in ("name", "description", "version", "author", "license"):
+        flags.DEFINE_string(
+            field, None, f"The {field} of the model, for the files.", **options
+        )
+    flags.DEFINE_string("plot", None, "Image file to draw to.", **options)
+
+
+def define_benchmark_flags(values):
+    """Defines the flags of `keras-nas benchmark`."""
+    flags.DEFINE_integer(
+        "rounds", 7, "Rounds of measurement.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "json", None, "File to write the results to.", flag_values=values
+    )
+
+
+def _flag_values(define_flags):
+    # Flags of their own: those of `absl.flags.FLAGS` are for the programs
+    # that import keras_nas.
+    values = flags.FlagValues()
+    values.set_gnu_getopt()  # Flags may follow the files.
+    options = {"flag_values": values}
+    flags.DEFINE_bool(
+        "help", False, "Shows this text.", short_name="h", **options
+    )
+    flags.DEFINE_bool(
+        "traceback", False, "Whether errors show where they arose.", **options
+    )
+    flags.DEFINE_list(
+        "num_threads", "1,2", "Numbers of CPU threads to measure.", **options
+    )
+    define_flags(values)
+    return values
+
+
+def _describe(values):
+    lines = []
+    for name in sorted(values):
+        flag = values[name]
+        if name != flag.name or name in ("help", "h"):
+            continue
+        default = flag.default_as_str
+        note = f" Default: {default}." if default is not None else ""
+        lines.append(f"  --{name}: {flag.help}{note}")
+    return "\n".join(lines)
+
+
+def _mistake(name, files, values):
+    """Says what is wrong with a command line, as far as it shows."""
+    if name == "benchmark":
+        return None if files else "expected at least one .tflite file."
+    if len(files) != 1 or not files[0].endswith(".keras"):
+        return (
+            "expected one .keras file, as `model.save` writes it. Received: "
+            f"{' '.join(files) or 'none'}"
+        )
+    missing = [
+        f"--{flag}" for flag in ("data", "output") if not values[flag].value
+    ]
+    return f"missing {' and '.join(missing)}." if missing else None
+
+
+def _run(name, files, values):
+    try:
+        with _quiet_import():
+            command = importlib.import_module(f"keras_nas.commands.{name}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _show_warning
+            return command.run(files, values)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if values.traceback:
+            raise
+        _complain(error)
+        return FAILURE
+
+
+@contextlib.contextmanager
+def _quiet_import():
+    """Drops what TensorFlow prints when it is imported.
+
+    It writes past Python to file descriptor 2, whatever its log level.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    try:
+        original = os.dup(2)
+    except OSError:
+        # No standard error to keep clean.
+        yield
+        return
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.close(original)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Shows the warnings that are meant for users, on one line."""
+    if issubclass(category, UserWarning):
+        print(f"keras-nas: warning: {message}", file=sys.stderr)
+
+
+def _complain(message):
+    print(f"keras-nas: {message}", file=sys.stderr)
+    return WRONG_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
