@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_nas.compile_arguments import compile_like
 from keras_nas.compression.legacy_keras import import_tfmot
 from keras_nas.compression.operation_calls import OperationCalls
 from keras_nas.compression.parity import (
@@ -372,14 +373,9 @@ class Bridge:
 
 
 def clone(model):
-    """Returns a copy of a Keras 3 model, with its compile arguments.
-
-    `keras.models.clone_model` would need each custom class to be registered
-    and leaves out how the model was compiled.
-    """
+    """Returns a copy of a Keras 3 model with new weights, compiled alike."""
     copy = keras.models.clone_model(model)
-    if model.compiled:
-        copy.compile_from_config(model.get_compile_config())
+    compile_like(copy, model)
     return copy
 
 

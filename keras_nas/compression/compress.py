@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_nas.compile_arguments import replace_compile_arguments
 from keras_nas.compression.bridge import Bridge, clone
+from keras_nas.compression.channel_stage import ChannelStage, all_layers
 from keras_nas.compression.compressed_model import CompressedModel
 from keras_nas.compression.compression_report import (
     CompressionReport,
@@ -36,6 +37,7 @@ def compress(
     x=None,
     y=None,
     *,
+    prune_channels=None,
     prune=None,
     prune_schedule="polynomial",
     cluster=None,
@@ -49,17 +51,17 @@ def compress(
     verbose="auto",
     **fit_arguments,
 ):
-    """Makes a model smaller by TF-MOT, and trains it on meanwhile.
+    """Makes a model smaller, and trains it on meanwhile.
 
     What is asked for is done in this order, each stage on the result of the
-    one before and with an optimizer of its own: pruning, clustering, training
-    for quantisation. A later stage keeps the zeros and the clusters of the
-    earlier ones. Layers that TF-MOT cannot treat are left as they are, and the
-    report says so.
+    one before and with an optimizer of its own: pruning of channels, pruning
+    of weights, clustering, training for quantisation. A later stage keeps the
+    zeros and the clusters of the earlier ones. Layers that cannot be treated
+    are left as they are, and the report says so.
 
-    Pruned or clustered weights do not make a `.tflite` file smaller or faster;
-    they make it compress better, in an app's download for example. int8 makes
-    it a quarter of the size, and faster on most phones.
+    Fewer channels make a `.tflite` file smaller and faster. Pruned or clustered
+    weights do neither; they make it compress better, in an app's download for
+    example. int8 makes it a quarter of the size, and faster on most phones.
 
     The model that is given is not changed.
 
@@ -68,6 +70,8 @@ def compress(
             `Sequential` or functional.
         x: Training data, as for `keras.Model.fit`.
         y: Targets, as there.
+        prune_channels: Optional share of the channels to cut out, such as 0.5,
+            or a dict of arguments for `prune_channels`, the function.
         prune: Optional share of zeros in each kernel, such as 0.5; `"2:4"` for
             two zeros in every four weights; or a dict of these by name of
             layer.
@@ -77,8 +81,8 @@ def compress(
             or a dict of these by name of layer.
         quantization_aware: Boolean, whether to train with int8 emulated.
         skip: Names of layers to leave alone.
-        epochs: Integer, for each stage; or a dict with the keys `"prune"`,
-            `"cluster"`, `"quantize"`.
+        epochs: Integer, for each stage; or a dict with a key for each of them:
+            `"prune_channels"`, `"prune"`, `"cluster"`, `"quantize"`.
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
@@ -116,12 +120,18 @@ def compress(
     >>> float(np.mean(compressed.model.layers[0].get_weights()[0] == 0))
     0.75
     """
-    stages = _stages(prune, prune_schedule, cluster, quantization_aware, skip)
+    stages = _stages(
+        prune_channels,
+        prune,
+        prune_schedule,
+        cluster,
+        quantization_aware,
+        skip,
+    )
     _check_arguments(model, stages, skip, epochs)
     source = clone(model)
-    if model.compiled:
-        source.set_weights(model.get_weights())
-        replace_compile_arguments(source, optimizer=optimizer)
+    source.set_weights(model.get_weights())
+    replace_compile_arguments(source, optimizer=optimizer)
     notes, history, emulated = {}, {}, None
     fit_arguments = {
         "batch_size": batch_size,
@@ -130,8 +140,20 @@ def compress(
         **fit_arguments,
     }
     for stage in stages:
-        bridge = Bridge(source, batch_norm_momentum=_BATCH_NORM_MOMENTUM)
         num_epochs = _epochs_of(epochs, stage)
+        if isinstance(stage, ChannelStage):
+            source = stage.cut(source, x, y)
+            with stage.lower_momentum(source, _BATCH_NORM_MOMENTUM):
+                if num_epochs:
+                    history[stage.name] = source.fit(
+                        x,
+                        y,
+                        epochs=num_epochs,
+                        callbacks=_listed(callbacks),
+                        **fit_arguments,
+                    ).history
+            continue
+        bridge = Bridge(source, batch_norm_momentum=_BATCH_NORM_MOMENTUM)
         steps = num_epochs * _steps_per_epoch(x, fit_arguments)
         trained, left_alone, own_callbacks = stage.wrap(bridge, steps)
         for name, reason in left_alone.items():
@@ -156,8 +178,12 @@ def compress(
     return CompressedModel(source, report, history, emulated)
 
 
-def _stages(prune, prune_schedule, cluster, quantization_aware, skip):
+def _stages(
+    prune_channels, prune, prune_schedule, cluster, quantization_aware, skip
+):
     stages = []
+    if prune_channels is not None:
+        stages.append(ChannelStage(prune_channels, skip))
     if prune is not None:
         check_sparsity(prune, prune_schedule)
         stages.append(MagnitudePruning(prune, prune_schedule, skip))
@@ -175,8 +201,9 @@ def _stages(prune, prune_schedule, cluster, quantization_aware, skip):
         )
     if not stages:
         raise ValueError(
-            "Nothing to do: pass at least one of the arguments `prune`, "
-            "`cluster` and `quantization_aware`. Received: none of them"
+            "Nothing to do: pass at least one of the arguments "
+            "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
+            "Received: none of them"
         )
     return stages
 
@@ -184,7 +211,7 @@ def _stages(prune, prune_schedule, cluster, quantization_aware, skip):
 def _check_arguments(model, stages, skip, epochs):
     if not isinstance(model, keras.Model):
         return  # The bridge says what is wrong.
-    names = {layer.name for layer in _all_layers(model)}
+    names = {layer.name for layer in all_layers(model)}
     for stage in stages:
         wanted = set(stage.skip)
         for chosen in (
@@ -208,8 +235,8 @@ def _check_arguments(model, stages, skip, epochs):
             f"{[stage.name for stage in stages]}. Received: epochs={epochs!r}"
         )
     for stage in stages:
-        is_clustering = isinstance(stage, WeightClustering)
-        if not is_clustering and not _epochs_of(epochs, stage):
+        needs_none = isinstance(stage, WeightClustering | ChannelStage)
+        if not needs_none and not _epochs_of(epochs, stage):
             raise ValueError(
                 "Pruning and quantisation happen while the model is trained. "
                 f"Pass at least one epoch. Received: epochs={epochs!r}"
@@ -253,19 +280,8 @@ def _listed(callbacks):
     return callbacks if isinstance(callbacks, list) else [callbacks]
 
 
-def _all_layers(model):
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
-
-
 def _report(model, stages, notes):
-    layers = {
-        layer.name: layer
-        for layer in _all_layers(model)
-        if not isinstance(layer, keras.Model)
-    }
+    layers = {layer.name: layer for layer in all_layers(model)}
     reports = [
         _layer_report(layer, stages, dict(notes.pop(layer.name, {})))
         for layer in layers.values()
@@ -278,6 +294,11 @@ def _report(model, stages, notes):
 
 def _layer_report(layer, stages, found):
     report = LayerReport(layer.name, type(layer).__name__)
+    for stage in stages:
+        if isinstance(stage, ChannelStage):
+            done, note = stage.outcome(layer.name)
+            report.done += done
+            found["prune_channels"] = note
     kernels = [
         weight.numpy() for weight in layer.weights if len(weight.shape) > 1
     ]
@@ -286,7 +307,7 @@ def _layer_report(layer, stages, found):
         zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
         report.sparsity = zeros / report.num_weights
         for stage in stages:
-            if not stage.is_asked(layer.name) or stage.name in found:
+            if stage.name in found or not stage.is_asked(layer.name):
                 continue
             if stage.name == "prune" and not zeros:
                 found["prune"] = (

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_nas.compile_arguments import compile_arguments
+from keras_nas.compile_arguments import compile_like
 from keras_nas.graph import functional
 
 
@@ -40,10 +40,8 @@ class HostModel(keras.Model):
             )
             for weight in hosted.trainable_variables
         ]
-        arguments = compile_arguments(bridge.source)
-        arguments["optimizer"] = _fresh(arguments["optimizer"])
-        # XLA knows not all operations of TF-MOT.
-        self.compile(**(arguments | {"jit_compile": False}))
+        compile_like(self, bridge.source)
+        self.jit_compile = False  # XLA knows not all operations of TF-MOT.
         self.build_optimizer()
         self.built = True
 
@@ -148,8 +146,3 @@ class _Untracked:
             )
         else:
             self.input_names = [tensor.name for tensor in source.inputs]
-
-
-def _fresh(optimizer):
-    """Returns an optimizer with the settings of another, and no state."""
-    return type(optimizer).from_config(optimizer.get_config())

@@ -298,6 +298,42 @@ def test_layers_that_tfmot_refuses_stay_in_float_and_are_reported():
     )
 
 
+def test_fewer_channels_and_zeros_in_what_is_left():
+    x, y = data()
+    model = convolutional_model()
+    result = compress(
+        model, x, y, prune_channels=0.5, prune=0.5, epochs=2, verbose=0
+    )
+    assert result.model.get_layer("conv").filters == 4
+    assert result.model.count_params() < model.count_params() / 1.8
+    assert zeros(kernel(result.model, "pointwise")) == 0.5
+    assert result.report["conv"].done == ["channels 8 -> 4", "pruned"]
+    assert "channels kept" in result.report.skipped["head"]
+    assert set(result.history) == {"prune_channels", "prune"}
+    momenta = {
+        layer.momentum
+        for layer in result.model.layers
+        if isinstance(layer, layers.BatchNormalization)
+    }
+    assert momenta == {0.99}
+
+
+def test_arguments_of_channel_pruning():
+    x, y = data()
+    result = compress(
+        convolutional_model(),
+        x,
+        y,
+        prune_channels={"fraction": 0.25, "importance": "taylor"},
+        epochs=0,
+    )
+    assert result.model.get_layer("conv").filters == 6
+    with pytest.raises(ValueError, match="`prune_channels`"):
+        compress(dense_model(), x, y, prune_channels={"x": x})
+    with pytest.raises(ValueError, match="`skip` cannot"):
+        compress(dense_model(), x, y, prune_channels=0.5, skip=["head"])
+
+
 def test_datasets():
     x, y = data()
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)

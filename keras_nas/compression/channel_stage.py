@@ -1,0 +1,100 @@
+"""Pruning of channels as a stage of `compress`."""
+
+import contextlib
+
+import keras
+
+from keras_nas.compression.channel_pruning import prune_channels
+
+
+class ChannelStage:
+    """Cuts channels out of a model, which is trained on afterwards.
+
+    Args:
+        arguments: Float, the share to cut, or a dict of arguments for
+            `prune_channels`.
+        skip: Names of layers to leave alone, which this stage cannot.
+    """
+
+    name = "prune_channels"
+
+    def __init__(self, arguments, skip=()):
+        if skip:
+            raise ValueError(
+                "`skip` cannot be kept with `prune_channels`, which ties the "
+                "channels of layers together. Call `compress` twice, without "
+                f"`skip` for the channels. Received: skip={list(skip)}"
+            )
+        if not isinstance(arguments, dict):
+            arguments = {"fraction": arguments}
+        if unknown := {"x", "y", "return_report"} & set(arguments):
+            raise ValueError(
+                "Invalid value received for argument `prune_channels`. "
+                f"{sorted(unknown)} are not for the caller of `compress`. "
+                f"Received: prune_channels={arguments!r}"
+            )
+        self.arguments = arguments
+        self.skip = frozenset()
+        self._layers = {}
+
+    def cut(self, model, x, y):
+        """Returns a smaller model, and remembers what became of each layer.
+
+        Args:
+            model: Keras 3 model.
+            x: Training data.
+            y: Targets.
+        """
+        smaller, report = prune_channels(
+            model, x=x, y=y, return_report=True, **self.arguments
+        )
+        self._layers = {layer.name: layer for layer in report.layers}
+        return smaller
+
+    def outcome(self, name):
+        """Says what became of a layer.
+
+        Args:
+            name: String, its name.
+
+        Returns:
+            A list of what was done, and the reason why not more was, or `None`.
+        """
+        layer = self._layers.get(name)
+        if layer is None:
+            return [], None
+        before, after = layer.channels_before, layer.channels_after
+        done = [f"channels {before} -> {after}"] if after < before else []
+        note = layer.reason and f"channels kept: {layer.reason}"
+        return done, note
+
+    @contextlib.contextmanager
+    def lower_momentum(self, model, momentum):
+        """Lowers the momentum of each `BatchNormalization` for a while.
+
+        Args:
+            model: Keras 3 model.
+            momentum: Float, the largest that is left.
+        """
+        layers = [
+            layer
+            for layer in all_layers(model)
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        before = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.momentum = min(layer.momentum, momentum)
+        try:
+            yield
+        finally:
+            for layer, value in zip(layers, before, strict=True):
+                layer.momentum = value
+
+
+def all_layers(model):
+    """Yields the layers of a model, those of models inside of it too."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+        else:
+            yield layer
