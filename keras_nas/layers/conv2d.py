@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_nas.layers.elastic_kernel import ElasticKernel, first_channels
+from keras_nas.layers.elastic_kernel import ElasticKernel, only_first
 from keras_nas.layers.elastic_value import (
     ElasticValue,
     is_elastic,
@@ -106,7 +106,7 @@ class Conv2D(keras.layers.Conv2D):
         if self.activation is not None:
             outputs = self.activation(outputs)
         if self.elastic_channels is not None:
-            outputs *= first_channels(self.elastic_channels, outputs.dtype)
+            outputs = only_first(self.elastic_channels, outputs)
         return outputs
 
     def subnet_weights(self, options, inputs):

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_nas.layers.elastic_kernel import first_channels
+from keras_nas.layers.elastic_kernel import only_first
 from keras_nas.layers.elastic_value import is_elastic, largest
 
 
@@ -51,7 +51,7 @@ class Dense(keras.layers.Dense):
     def call(self, inputs, training=None):
         """Applies the layer; units that are not in use give 0."""
         outputs = super().call(inputs, training=training)
-        return outputs * first_channels(self.elastic_channels, outputs.dtype)
+        return only_first(self.elastic_channels, outputs)
 
     def subnet_weights(self, options, inputs):
         """Returns the weights of an ordinary layer of one architecture.

@@ -118,11 +118,13 @@ def _between(size, start, dtype):
     return tf.cast(inside, dtype)
 
 
-def first_channels(count, dtype):
-    """Returns 1 for the channels in use, the first ones, and 0 for others.
+def only_first(count, tensor):
+    """Returns a tensor with zeros in all channels but the first.
 
     Args:
-        count: `ElasticValue`, how many are in use.
-        dtype: String.
+        count: `ElasticValue`, how many channels keep their value.
+        tensor: Tensor of as many channels as the largest count.
     """
-    return tf.cast(tf.range(count.largest) < count.current(), dtype)
+    is_used = tf.range(count.largest) < count.current()
+    # Not a product: 0 times what is not finite would not be 0.
+    return tf.where(is_used, tensor, tf.zeros([], tensor.dtype))

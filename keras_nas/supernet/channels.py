@@ -52,12 +52,12 @@ class Channels:
         limits = np.array([*counts, len(self.part)])
         return np.flatnonzero(self.rank < limits[self.part])
 
-    def mask(self, dtype):
-        """Returns 1 for used channels, 0 for others, as a tensor."""
+    def mask(self):
+        """Returns which channels the running architecture has, as booleans."""
         counts = [count.current() for count in self.counts]
         limits = tf.stack([*counts, len(self.part)])
         part = self.part % (len(counts) + 1)  # The last is for part -1.
-        return tf.cast(self.rank < tf.gather(limits, part), dtype)
+        return self.rank < tf.gather(limits, part)
 
     def with_zeros(self, are_zero):
         """Returns the same channels, zero where not used or not."""
@@ -120,7 +120,8 @@ class MaskChannels(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns the inputs with zeros in the channels not used."""
-        return inputs * self.channels.mask(inputs.dtype)
+        zero = tf.zeros([], inputs.dtype)
+        return tf.where(self.channels.mask(), inputs, zero)
 
     def compute_output_spec(self, inputs):
         """Returns what the inputs are."""

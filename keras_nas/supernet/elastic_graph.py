@@ -7,11 +7,15 @@ refuses what it does not understand: nothing is ever silently wrong.
 """
 
 import keras
-import numpy as np
 
 from keras_nas.graph import Graph, functional, tensors_in
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet import channels as channels_
+from keras_nas.supernet.channelwise import (
+    is_channelwise,
+    is_finite_at_zero,
+    keeps_zero,
+)
 from keras_nas.supernet.switch import Branch, ChosenSum, Switch
 
 # What works on each number by itself, layer or operation of `keras.ops`.
@@ -22,7 +26,6 @@ _ELEMENTWISE = {
     *("Celu", "Exp", "Log", "Abs", "Absolute", "Negative", "Square", "Sqrt"),
     *("HardTanh", "ZerosLike", "OnesLike", "Cast", "Clip"),
 }
-_NOT_ELEMENTWISE = {"softmax", "log_softmax", "sparsemax", "sparse_softmax"}
 
 # What works on each channel by itself, and gives 0 for 0.
 _CHANNELWISE = {
@@ -105,6 +108,7 @@ class ElasticGraph:
         result = getattr(operation, "elastic_channels", None)
         if result is not None:
             result = channels_.first(result)
+            _check_function(operation, operation.activation, outputs, [result])
         elif any(known):
             result = _propagate(operation, given, known, outputs)
         for tensor in tensors_in(outputs):
@@ -192,14 +196,17 @@ def _propagate(operation, inputs, channels, outputs):
         return None
     if kind in _DEPTHWISE:
         _check_plain(operation, channels)
-        is_zero = not operation.use_bias and _keeps_zero(operation.activation)
+        function = operation.activation
+        _check_function(operation, function, outputs, channels)
+        is_zero = not operation.use_bias and keeps_zero(function, outputs.shape)
         return channels[0].with_zeros(channels[0].are_zero and is_zero)
     if kind in _CHANNELWISE:
         return channels[0]
     if kind == "BatchNormalization" and operation.axis in (-1, _last(inputs)):
         return channels[0].with_zeros(False)
-    if kind in _ELEMENTWISE and len(inputs) == 1 and _is_elementwise(operation):
-        is_zero = channels[0].are_zero and _keeps_zero(operation)
+    if kind in _ELEMENTWISE and len(inputs) == 1:
+        _check_function(operation, operation, outputs, channels)
+        is_zero = channels[0].are_zero and keeps_zero(operation, outputs.shape)
         return channels[0].with_zeros(is_zero)
     if kind in _MERGING or isinstance(operation, ChosenSum):
         return _merged(operation, inputs, channels)
@@ -286,13 +293,32 @@ def _check_plain(operation, channels):
         raise _refusal(operation, channels)
 
 
-def _is_elementwise(operation):
-    function = getattr(operation, "activation", None)
-    return getattr(function, "__name__", None) not in _NOT_ELEMENTWISE
+def _check_function(operation, function, tensor, channels):
+    """Raises if what is applied to a searched width mixes its channels.
 
-
-def _keeps_zero(function):
-    return function is None or not np.any(function(np.zeros((1, 1), "float32")))
+    Args:
+        operation: Layer or operation that applies it, for the error.
+        function: Function of a tensor, or `None`.
+        tensor: `KerasTensor` that looks like what it is applied to.
+        channels: List of `Channels`, for the error.
+    """
+    if not is_channelwise(function, tensor.shape):
+        raise SharingError(
+            f"{_described(operation)} applies a function that mixes channels, "
+            f"as softmax does, to a width that is the {_names(channels)}: an "
+            "architecture with fewer channels would get other values. Use an "
+            "activation that works on each number by itself, or apply this "
+            "one behind a layer of fixed width, or fix the width: "
+            "`Supernet(build, fixed={...})`."
+        )
+    if not is_finite_at_zero(function, tensor.shape):
+        raise SharingError(
+            f"{_described(operation)} applies a function that has no finite "
+            f"value and slope at 0 to a width that is the {_names(channels)}: "
+            "channels that an architecture does not have are 0 there. Use "
+            "another function, such as `log(1 + x)`, or fix the width: "
+            "`Supernet(build, fixed={...})`."
+        )
 
 
 def _last(tensors):

@@ -15,6 +15,7 @@ from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import rank_correlation
+from keras_nas.supernet.same_outputs import check_same_outputs
 from keras_nas.supernet.sampling_rule import SamplingRule
 from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
 from keras_nas.supernet.switch import Switch
@@ -292,7 +293,7 @@ class Supernet(keras.Model):
 
         Raises:
             ValueError: If `build` does not give the architecture that the
-                supernet holds.
+                supernet holds, or a model that predicts something else.
         """
         options = self._options(architecture)
         model = self._build_one(options)
@@ -301,7 +302,7 @@ class Supernet(keras.Model):
             self.selection.assign(self.architecture_space.vector(options))
             self.calibrate(calibrate_on)
             self.selection.assign(before)
-        inherit(model, self._elastic_graph, options)
+        self._inherit(model, options)
         return model
 
     def rank_correlation(
@@ -583,7 +584,19 @@ class Supernet(keras.Model):
             self.random_architecture(rng),
         ):
             options = self._options(values)
-            inherit(self._build_one(options), self._elastic_graph, options)
+            self._inherit(self._build_one(options), options)
+
+    def _inherit(self, model, options):
+        """Gives a model its weights; raises if it predicts anything else."""
+        inherit(model, self._elastic_graph, options)
+        space = self.architecture_space
+        vector = space.vector(options)
+
+        def subnet(inputs):
+            with space.running(space.look_up(tf.constant(vector))):
+                return self.network(inputs, training=False)
+
+        check_same_outputs(model, subnet, self._values(vector))
 
     def _values(self, vector):
         return self.architecture_space.values(vector)

@@ -402,9 +402,53 @@ def behind_a_width(hp):
     return builds.compiled(inputs, keras.layers.Dense(3)(x))
 
 
+def softmax_of_a_width(hp):
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(hp.Choice("bad", [3, 4]), activation="softmax")
+    return builds.compiled(inputs, keras.layers.Dense(3)(hidden(inputs)))
+
+
+def softmax_of_filters(hp):
+    inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(hp.Choice("bad", [3, 4]), 1, activation="softmax")(inputs)
+    x = keras.layers.Flatten()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def softmax_of_depthwise(hp):
+    inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(hp.Choice("bad", [3, 4]), 1)(inputs)
+    x = keras.layers.DepthwiseConv2D(3, activation="softmax")(x)
+    x = keras.layers.Flatten()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def behind_a_function(hp, function):
+    inputs = keras.Input((4,))
+    x = layers.Dense(hp.Choice("bad", [4, 8]))(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Activation(function)(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def mixing_function(hp):
+    return behind_a_function(
+        hp, lambda x: x - keras.ops.max(x, -1, keepdims=True)
+    )
+
+
+def logarithm(hp):
+    return behind_a_function(hp, keras.ops.log)
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        softmax_of_a_width,
+        softmax_of_filters,
+        softmax_of_depthwise,
+        mixing_function,
+        logarithm,
         ordinary_layer,
         optimizer,
         without_step,
@@ -447,6 +491,55 @@ def test_a_build_that_hides_a_dependence_is_found():
 
     with pytest.raises(ValueError, match="is not the one that the supernet"):
         made(build)
+
+
+def test_a_build_that_hides_an_activation_is_found():
+    def build(hp):
+        is_first = hp.values.get("op", "first") == "first"
+        model = builds.small(hp)
+        x = keras.layers.Activation("relu" if is_first else "tanh")(
+            model.outputs[0]
+        )
+        return builds.compiled(model.inputs, x)
+
+    with pytest.raises(ValueError, match="'op': .*predicts something else"):
+        made(build)
+
+
+def test_what_shows_in_no_architecture_tried_is_found_when_taken_out():
+    def build(hp):
+        is_rare = hp.values.get("width") == 10 and hp.values["op"] == "third"
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Int("width", 2, 64, step=8))(x)
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "first": lambda: keras.layers.Dense(6),
+                "third": lambda: keras.layers.Dense(
+                    6, activation="tanh" if is_rare else None
+                ),
+            },
+        )(x)
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    supernet = made(build)
+    supernet.extract_subnet({"width": 18, "op": "third"})
+    with pytest.raises(ValueError, match="predicts something else"):
+        supernet.extract_subnet({"width": 10, "op": "third"})
+
+
+def test_functions_of_ones_own_behind_a_width():
+    def build(hp):
+        return behind_a_function(hp, lambda x: x * keras.ops.sigmoid(x) + 1)
+
+    supernet = made(build)
+    x, _ = builds.data((4,))
+    supernet.set_architecture({"bad": 4})
+    subnet = supernet.extract_subnet({"bad": 4})
+    np.testing.assert_allclose(
+        supernet.predict(x, verbose=0), np.array(subnet(x)), atol=1e-6
+    )
 
 
 def test_bad_arguments_are_refused():
