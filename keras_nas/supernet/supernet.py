@@ -218,9 +218,15 @@ class Supernet(keras.Model):
         Call it after `set_architecture` and before `evaluate`: the moving
         statistics of the training are a mixture of all architectures.
 
+        Only BatchNormalization runs as in training. Dropout and other
+        layers run as in `evaluate`, so that the same data always give the
+        same statistics.
+
         Args:
-            x: Array, or nested structure of arrays, or `tf.data.Dataset` of
-                batches of inputs, or of tuples that begin with the inputs.
+            x: Array, or nested structure of arrays, of which examples are
+                drawn, always the same; or `tf.data.Dataset` of batches of
+                inputs, or of tuples that begin with the inputs, of which the
+                first are taken: shuffle it if it is sorted.
             batch_size: Integer, for arrays.
             num_batches: Integer, the batches to use at most. More are more
                 exact and take longer.
@@ -234,10 +240,12 @@ class Supernet(keras.Model):
             size = len(keras.tree.flatten(x)[0])
             # Full batches only: others would be traced, and count too much.
             count = min(num_batches, max(1, size // batch_size))
+            # Data may be sorted. The same examples for every architecture.
+            order = np.random.default_rng(0).permutation(size)
             batches = (
                 keras.tree.map_structure(
                     lambda part, i=i: tf.convert_to_tensor(
-                        part[i * batch_size : (i + 1) * batch_size]
+                        np.asarray(part)[order[i::count][:batch_size]]
                     ),
                     x,
                 )
