@@ -18,6 +18,10 @@ class Calibration:
     replaced by the mean over some batches. One traced function does that for
     every architecture.
 
+    All other layers run as in inference: dropout would make statistics that
+    no later call sees, and random numbers that depend on what was done
+    before.
+
     Args:
         supernet: `keras_nas.Supernet`.
         network: `keras.Model`, the network in it.
@@ -59,20 +63,32 @@ class Calibration:
             self._step(batch, tf.constant(number / (number + 1)))
 
     def _run_batch(self, batch, momentum):
-        with self._momentum(momentum):
-            self._supernet(batch, training=True)
-
-    @contextlib.contextmanager
-    def _momentum(self, momentum):
-        """Has the layers use a tensor, while they are traced."""
-        before = [layer.momentum for layer in self._layers]
-        try:
+        with contextlib.ExitStack() as stack:
             for layer in self._layers:
-                layer.momentum = momentum
-            yield
-        finally:
-            for layer, value in zip(self._layers, before, strict=True):
-                layer.momentum = value
+                stack.enter_context(_measuring(layer, momentum))
+            self._supernet(batch, training=False)
+
+
+@contextlib.contextmanager
+def _measuring(layer, momentum):
+    """Has a layer run as in training, while it is traced.
+
+    Args:
+        layer: `keras.layers.BatchNormalization`.
+        momentum: Scalar tensor, instead of that of the layer.
+    """
+    call, before = layer.call, layer.momentum
+
+    def call_in_training(inputs, training=None, **kwargs):
+        del training
+        return call(inputs, training=True, **kwargs)
+
+    layer.call, layer.momentum = call_in_training, momentum
+    try:
+        yield
+    finally:
+        del layer.call
+        layer.momentum = before
 
 
 def layers_of(network):

@@ -309,6 +309,42 @@ def test_calibration_sees_all_of_sorted_data():
     np.testing.assert_allclose(norm.moving_variance, before.var(0), rtol=0.1)
 
 
+def with_dropout(hp):
+    x = inputs = keras.Input((6,))
+    x = keras.layers.Dropout(0.5)(x)
+    x = layers.Dense(hp.Choice("width", [4, 8]))(x)
+    x = keras.layers.BatchNormalization()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+def test_calibration_does_not_depend_on_what_was_done_before():
+    supernet = made(with_dropout)
+    x, y = builds.data()
+    losses = []
+    for _ in range(3):
+        supernet.calibrate(x)
+        losses.append(supernet.evaluate(x, y, verbose=0)[0])
+    assert losses[0] == losses[1] == losses[2]
+    # As in inference, that is without dropout.
+    subnet = supernet.extract_subnet(supernet.architecture)
+    norm = subnet.layers[-2]
+    before = keras.Model(subnet.inputs, norm.input).predict(x, verbose=0)
+    np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
+
+
+def test_calibration_does_not_change_a_later_training():
+    x, y = builds.data()
+
+    def losses(*is_calibrated):
+        supernet = made(with_dropout)
+        supernet.fit(x, y, verbose=0)
+        if is_calibrated:
+            supernet.calibrate(x)
+        return supernet.fit(x, y, shuffle=False, verbose=0).history["loss"]
+
+    assert losses() == losses(True)
+
+
 def test_weights_are_saved_and_loaded(tmp_path):
     x, y = builds.data()
     supernet = made()
