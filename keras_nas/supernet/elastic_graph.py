@@ -7,6 +7,7 @@ refuses what it does not understand: nothing is ever silently wrong.
 """
 
 import keras
+import numpy as np
 
 from keras_nas.graph import Graph, functional, tensors_in
 from keras_nas.layers.elastic_value import SharingError
@@ -150,6 +151,37 @@ class ElasticGraph:
         return outputs
 
 
+def elastic_axes(layer, channels):
+    """Says what of each weight of a layer an architecture uses.
+
+    Args:
+        layer: Keras layer of a supernet.
+        channels: `Channels` of its inputs, or `None` if all are used.
+
+    Returns:
+        List of dicts, one a weight, from axes to the `Channels` or
+        `ElasticRange` that is used of them; axes not there are used whole.
+    """
+    elastic = getattr(layer, "elastic_axes", None)
+    kind = type(layer).__name__
+    if elastic is not None:
+        axes = elastic(channels)
+    elif kind in _MIXING:
+        axes = [{-2: channels}]
+    elif kind in _SEPARABLE:
+        axes = [{-2: channels}, {-2: channels}]
+    elif kind in _DEPTHWISE:
+        axes = [{-2: channels}, {-1: channels}]
+    else:
+        axes = [{-1: channels} for _ in layer.weights]
+    axes = [
+        {axis: part for axis, part in each.items() if part is not None}
+        for each in axes
+    ]
+    # A layer may have a bias beside, or none.
+    return [*axes, *({} for _ in layer.weights)][: len(layer.weights)]
+
+
 def subnet_weights(layer, channels, options):
     """Returns the weights of a layer in one architecture.
 
@@ -161,27 +193,14 @@ def subnet_weights(layer, channels, options):
     Returns:
         List of arrays, those of an ordinary layer.
     """
-    elastic = getattr(layer, "subnet_weights", None)
-    if channels is None and elastic is None:
-        return layer.get_weights()
-    if channels is None:
-        return elastic(options, slice(None))
-    used = channels.used(options)
-    if elastic is not None:
-        return elastic(options, used)
-    weights = layer.get_weights()
-    kind = type(layer).__name__
-    if kind in _MIXING:
-        return [weights[0][..., used, :], *weights[1:]]
-    if kind in _SEPARABLE:
-        return [
-            weights[0][..., used, :],
-            weights[1][..., used, :],
-            *weights[2:],
-        ]
-    if kind in _DEPTHWISE:
-        return [weights[0][..., used, :], *(w[used] for w in weights[1:])]
-    return [weight[..., used] for weight in weights]
+    weights = []
+    for weight, axes in zip(
+        layer.get_weights(), elastic_axes(layer, channels), strict=True
+    ):
+        for axis, part in axes.items():
+            weight = np.take(weight, part.used(options), axis)
+        weights.append(weight)
+    return weights
 
 
 def _mixes(operation):

@@ -20,6 +20,7 @@ from keras_nas.supernet.sampling_rule import SamplingRule
 from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
 from keras_nas.supernet.switch import Switch
 from keras_nas.supernet.uniform_sampling import UniformSampling
+from keras_nas.supernet.weight_parts import WeightParts
 
 # A seed is drawn below this where none is given.
 _SEEDS = 2**31 - 1
@@ -131,7 +132,10 @@ class Supernet(keras.Model):
         self.built = True
         self._fitted_x = self._fitted_validation = None
         self._uses = self._uses_of_variables()
-        self._updates = PathUpdates(self._uses)
+        self._parts = WeightParts(self._elastic_graph)
+        self._updates = PathUpdates(
+            self._uses, self._parts, self.trainable_variables
+        )
         self.sampling = (sampling or UniformSampling()).prepare(space)
         self._calibration = Calibration(self, self.network)
         self._verify()
@@ -455,9 +459,6 @@ class Supernet(keras.Model):
                 add,
                 (tf.constant(1), list(gradients)),
                 parallel_iterations=1,
-            )
-            gradients = self._updates.mean(
-                gradients, variables, self.sampling.num_paths
             )
         self.optimizer.apply(gradients, variables)
         return self.record(x, y, sample_weight, predictions, loss)

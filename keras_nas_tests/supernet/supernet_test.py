@@ -147,14 +147,103 @@ def test_weights_that_a_step_does_not_use_stay_as_they_are(optimizer):
     assert changed == [True, False, False]
 
 
-def test_training_one_path_is_training_its_model():
+class Listed(SamplingRule):
+    """Trains these architectures in each step, from the given step on."""
+
+    def __init__(self, *paths, begin=0, before=None, distills=False):
+        self.listed, self.begin, self.before = paths, begin, before or paths
+        self.num_paths = len(paths)
+        self.distills = distills
+
+    def paths(self, step, seed):
+        del seed
+        space = self.space
+        listed, before = (
+            np.array([space.vector(space.options(v)) for v in part])
+            for part in (self.listed, self.before)
+        )
+        return tf.where(step < self.begin, before, listed)
+
+
+def searched_widths(hp):
+    """A width, a kernel, what normalizes and mixes them."""
+    x = inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(
+        hp.Choice("width", [4, 8]), hp.Choice("kernel", [1, 3]), padding="same"
+    )(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = layers.DepthwiseConv2D(hp.Choice("depthwise", [3, 5]), padding="same")(
+        x
+    )
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    return builds.compiled(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+LARGE = {"width": 8, "kernel": 3, "depthwise": 5}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1),
+        keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    ],
+    ids=lambda optimizer: optimizer.name,
+)
+def test_parts_of_weights_that_a_step_does_not_use_stay_as_they_are(optimizer):
+    paths = [
+        {"width": 4, "kernel": 3, "depthwise": 3},
+        {"width": 8, "kernel": 1, "depthwise": 3},
+    ]
+    rule = Listed(*paths, begin=2, before=[LARGE, LARGE])
+    supernet = made(searched_widths, sampling=rule)
+    supernet.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = builds.data((5, 5, 2))
+    supernet.fit(x, y, batch_size=32, verbose=0)  # Two steps of the largest.
+
+    def state():
+        variables = [*supernet.trainable_variables, *optimizer.variables]
+        return [variable.numpy() for variable in variables]
+
+    before = state()
+    supernet.fit(x, y, batch_size=32, epochs=2, verbose=0)
+    used = {
+        (3, 3, 2, 8): np.zeros((3, 3, 2, 8), bool),
+        (8,): np.ones(8, bool),
+        (5, 5, 8, 1): np.zeros((5, 5, 8, 1), bool),
+        (8, 3): np.ones((8, 3), bool),
+        (3,): np.ones(3, bool),
+    }
+    used[3, 3, 2, 8][..., :4] = used[3, 3, 2, 8][1, 1] = True
+    used[5, 5, 8, 1][1:4, 1:4] = True
+    seen = set()
+    for old, new in zip(before, state(), strict=True):
+        if old.ndim:
+            seen.add(old.shape)
+            rest = ~used[old.shape]
+            np.testing.assert_array_equal(old[rest], new[rest])
+            assert np.any(old != new)
+    assert seen == set(used)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Adam,
+        keras.optimizers.Nadam,
+        keras.optimizers.Lamb,
+        keras.optimizers.Adafactor,
+    ],
+    ids=lambda optimizer: optimizer.__name__,
+)
+def test_training_one_path_is_training_its_model(optimizer):
     """Same data, same steps: the supernet's subnet is the trained model."""
     values = {"width": 8, "op": "first"}
     supernet = made(sampling=Always(**values))
-    supernet.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy"
-    )
+    supernet.compile(optimizer(0.01), "sparse_categorical_crossentropy")
     model = supernet.extract_subnet(values)
+    model.compile(optimizer(0.01), "sparse_categorical_crossentropy")
     x, y = builds.data()
     history = model.fit(x, y, batch_size=16, shuffle=False, epochs=3, verbose=0)
     others = supernet.fit(
