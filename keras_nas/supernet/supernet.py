@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_nas.compile_arguments import compile_arguments
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet.calibration import Calibration, layers_of
-from keras_nas.supernet.distillation import distillation_loss
+from keras_nas.supernet.distillation import distillation_loss, loss_of
 from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
 from keras_nas.supernet.path_updates import PathUpdates
@@ -403,8 +403,9 @@ class Supernet(keras.Model):
         Args:
             *args: Arguments of `keras.Model.compile`.
             distillation_loss: Optional function of the predictions of teacher
-                and student that returns a scalar, for sampling rules that
-                distill. By default it follows from the loss.
+                and student that returns a number for each example, or their
+                mean, or `keras.Loss`; for sampling rules that distill. By
+                default it follows from the loss.
             **kwargs: Arguments of `keras.Model.compile`.
         """
         super().compile(*args, **kwargs)
@@ -485,10 +486,13 @@ class Supernet(keras.Model):
             return lambda predictions: self.compute_loss(
                 x, y, predictions, sample_weight, training=True
             )
-        loss = self._distillation_loss or distillation_loss(self.loss)
+        loss = (
+            distillation_loss(self.loss)
+            if self._distillation_loss is None
+            else loss_of(self._distillation_loss)
+        )
         teacher = tf.nest.map_structure(tf.stop_gradient, teacher)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return lambda predictions: loss(teacher, predictions) / replicas
+        return lambda predictions: loss(teacher, predictions, sample_weight)
 
     # Building.
 

@@ -259,6 +259,121 @@ def test_training_one_path_is_training_its_model(optimizer):
         np.testing.assert_allclose(trained, inherited, atol=1e-5)
 
 
+def candidates(hp, loss="sparse_categorical_crossentropy", **arguments):
+    """Four candidates in one place."""
+    x = inputs = keras.Input((6,))
+    functions = {"a": None, "b": "relu", "c": "tanh", "d": "elu"}
+    x = layers.LayerChoice(
+        hp,
+        "op",
+        {
+            key: lambda f=f: keras.layers.Dense(6, f, **arguments)
+            for key, f in functions.items()
+        },
+    )(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(x))
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    return model
+
+
+def changes(build, *paths, distills=False, **arguments):
+    """Returns by how much one step changes the weights of each path."""
+    supernet = made(build, sampling=Listed(*paths, distills=distills))
+    before = [supernet.extract_subnet(path).get_weights() for path in paths]
+    supernet.fit(verbose=0, batch_size=64, **arguments)
+    return [
+        [new - old for new, old in zip(model.get_weights(), olds, strict=True)]
+        for olds, model in zip(
+            before, map(supernet.extract_subnet, paths), strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize("build", [candidates, builds.small])
+def test_gradients_of_the_architectures_of_a_step_are_added(build):
+    space = made(build).architecture_space
+    paths = [space.values([0] * len(space.names)) for _ in range(2)]
+    paths[1] = space.values(space.num_options - 1)
+    if build is builds.small:  # Both have the first half of the channels.
+        paths[1]["op"] = paths[0]["op"]
+    x, y = builds.data()
+
+    def sgd(hp):
+        model = build(hp)
+        model.compile(keras.optimizers.SGD(0.1), model.loss)
+        return model
+
+    ((*_, first),) = changes(sgd, paths[0], x=x, y=y)
+    ((*_, second),) = changes(sgd, paths[1], x=x, y=y)
+    for *_, both in changes(sgd, *paths, x=x, y=y):  # The bias at the end.
+        np.testing.assert_allclose(both, first + second, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "one_hot"),
+    [
+        ("mse", True),
+        ("sparse_categorical_crossentropy", False),
+        (keras.losses.SparseCategoricalCrossentropy(reduction="sum"), False),
+        (keras.losses.MeanSquaredError(reduction="sum"), True),
+    ],
+)
+def test_students_learn_at_the_rate_of_their_teacher(loss, one_hot):
+    """A student that learns the labels from its teacher moves as it does."""
+
+    class Knows(keras.layers.Layer):
+        """Predicts the labels, which are inputs."""
+
+        def call(self, inputs):
+            return inputs[:, :3]
+
+    def build(hp):
+        inputs = keras.Input((9,))
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "knows": Knows,
+                "dense": lambda: keras.layers.Dense(3, "softmax"),
+            },
+        )(inputs)
+        x = keras.layers.Identity()(x)
+        model = keras.Model(inputs, x)
+        model.compile(keras.optimizers.SGD(0.01), loss)
+        return model
+
+    x, y = builds.data()
+    labels = np.eye(3)[y].astype("float32")
+    arguments = {
+        "x": np.concatenate([labels, x], axis=1),
+        "y": labels if one_hot else y,
+        "sample_weight": np.linspace(0, 1, 64, dtype="float32"),
+    }
+    knows, dense = {"op": "knows"}, {"op": "dense"}
+    (alone,) = changes(build, dense, **arguments)
+    _, student = changes(build, knows, dense, distills=True, **arguments)
+    assert np.abs(alone[0]).max() > 1e-4
+    for one, other in zip(alone, student, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [None, -1])
+def test_distillation_losses_of_ones_own(axis):
+    def distance(teacher, student):
+        return keras.ops.mean((teacher - student) ** 2, axis=axis)
+
+    x, y = builds.data()
+    found = []
+    for arguments in ({}, {"distillation_loss": distance}):
+        rule = Listed({"op": "a"}, {"op": "c"}, distills=True)
+        supernet = made(candidates, sampling=rule)
+        supernet.compile("sgd", "mse", **arguments)
+        supernet.fit(x, np.eye(3)[y], batch_size=64, verbose=0)
+        found.append(supernet.extract_subnet({"op": "c"}).get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "rule",
     [
