@@ -1,6 +1,7 @@
 """One network that contains every architecture of a search space."""
 
 import contextlib
+import inspect
 
 import keras
 import keras_tuner
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_nas.compile_arguments import compile_arguments
-from keras_nas.layers.elastic_value import SharingError
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
 from keras_nas.supernet.calibration import Calibration, layers_of
 from keras_nas.supernet.distillation import distillation_loss, loss_of
 from keras_nas.supernet.elastic_graph import ElasticGraph
@@ -136,6 +137,7 @@ class Supernet(keras.Model):
         self._updates = PathUpdates(
             self._uses, self._parts, self.trainable_variables
         )
+        self._regularized = self._take_regularizers()
         self.sampling = (sampling or UniformSampling()).prepare(space)
         self._calibration = Calibration(self, self.network)
         self._verify()
@@ -392,10 +394,12 @@ class Supernet(keras.Model):
 
     # Training.
 
-    def fit(self, x=None, *args, validation_data=None, **kwargs):
+    def fit(self, *args, **kwargs):
         """Trains all architectures; takes what `keras.Model.fit` takes."""
-        self._fitted_x, self._fitted_validation = x, validation_data
-        return super().fit(x, *args, validation_data=validation_data, **kwargs)
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        self._fitted_x = given.get("x")
+        self._fitted_validation = given.get("validation_data")
+        return super().fit(*args, **kwargs)
 
     def compile(self, *args, distillation_loss=None, **kwargs):
         """Configures the supernet as `keras.Model.compile` does.
@@ -412,6 +416,15 @@ class Supernet(keras.Model):
         self._distillation_loss = distillation_loss
         if self.optimizer is not None:
             self._updates.apply_to(self.optimizer)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Returns the loss, with the regularizers of what the subnet uses."""
+        loss = super().compute_loss(
+            x, y, y_pred, sample_weight, training=training
+        )
+        return loss + self._regularization() if self._regularized else loss
 
     def train_step(self, data):
         """Trains the architectures that the sampling rule draws."""
@@ -439,8 +452,8 @@ class Supernet(keras.Model):
 
         predictions, loss, gradients = run(
             looked_up[0],
-            lambda predictions: self.compute_loss(
-                x, y, predictions, sample_weight, training=True
+            lambda predictions: self._loss_of_labels(
+                x, y, predictions, sample_weight
             ),
         )
         if self.sampling.num_paths > 1:
@@ -461,6 +474,11 @@ class Supernet(keras.Model):
                 (tf.constant(1), list(gradients)),
                 parallel_iterations=1,
             )
+        if self._regularized:
+            # Once, however many architectures have run.
+            with space.running(looked_up[0]):
+                loss += self._regularization()
+            gradients = self._add_regularizers(gradients, variables)
         self.optimizer.apply(gradients, variables)
         return self.record(x, y, sample_weight, predictions, loss)
 
@@ -475,16 +493,72 @@ class Supernet(keras.Model):
             loss: Scalar tensor, what `compute_loss` has returned.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # The last batch may be smaller.
+        size = tf.shape(keras.tree.flatten(x)[0])[0]
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(loss * replicas)
+                metric.update_state(loss * replicas, sample_weight=size)
         return self.compute_metrics(x, y, predictions, sample_weight)
+
+    def _loss_of_labels(self, x, y, predictions, sample_weight):
+        """Returns the loss without regularizers."""
+        return super().compute_loss(
+            x, y, predictions, sample_weight, training=True
+        )
+
+    def _regularization(self):
+        """Returns what regularizers add in the architecture that runs.
+
+        They see zeros where it does not use a weight. Where a mixture of all
+        runs, it uses all.
+        """
+        space = self.architecture_space
+        if not space.is_running:
+            values = space.look_up(tf.convert_to_tensor(self.selection))
+            with space.running(values):
+                return self._regularization()
+        is_mixture = space.is_mixture
+        total = 0.0
+        for variable, regularizer in self._regularized:
+            if not variable.trainable:
+                continue
+            weight = tf.convert_to_tensor(variable.value)
+            use = part = None
+            if not is_mixture:
+                use = self._uses.get(id(variable))
+                part = self._parts.used(variable, ElasticValue.current)
+            if part is not None:
+                weight = tf.where(part, weight, tf.zeros([], weight.dtype))
+            added = regularizer(weight)
+            if use is not None:
+                added = tf.where(use.current() > 0, added, 0.0)
+            total += added
+        # Losses of replicas are added.
+        return total / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _add_regularizers(self, gradients, variables):
+        """Adds the gradients of regularizers to others.
+
+        What the step does not use is not changed by the optimizer anyway.
+        """
+        of_variables = {id(v): r for v, r in self._regularized}
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        results = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            regularizer = of_variables.get(id(variable))
+            if regularizer is not None:
+                with tf.GradientTape() as tape:
+                    added = regularizer(variable.value) / replicas
+                    added = self.optimizer.scale_loss(added)
+                gradient += tape.gradient(added, variable.value)
+            results.append(gradient)
+        return results
 
     def _objective_of_others(self, x, y, teacher, sample_weight):
         """Returns the loss of all paths but the first."""
         if not self.sampling.distills:
-            return lambda predictions: self.compute_loss(
-                x, y, predictions, sample_weight, training=True
+            return lambda predictions: self._loss_of_labels(
+                x, y, predictions, sample_weight
             )
         loss = (
             distillation_loss(self.loss)
@@ -579,6 +653,21 @@ class Supernet(keras.Model):
 
         visit(self.network, None)
         return uses
+
+    def _take_regularizers(self):
+        """Takes the regularizers from the variables.
+
+        Keras would add those of all candidates to the loss of each.
+
+        Returns:
+            List of pairs of a `keras.Variable` and its regularizer.
+        """
+        found = []
+        for variable in self.trainable_variables:
+            if variable.regularizer is not None:
+                found.append((variable, variable.regularizer))
+                variable.regularizer = None
+        return found
 
     def _build_one(self, options):
         hp = self.space

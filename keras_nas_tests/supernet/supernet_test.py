@@ -309,6 +309,82 @@ def test_gradients_of_the_architectures_of_a_step_are_added(build):
         np.testing.assert_allclose(both, first + second, atol=1e-6)
 
 
+def test_regularizers_count_once_however_many_architectures_run():
+    x, y = builds.data()
+    for rule in (
+        FairSampling(),
+        SandwichSampling(),
+        Listed({"op": "b"}),
+        Listed({"op": "b"}, {"op": "b"}),
+    ):
+        supernet = made(
+            lambda hp: candidates(hp, kernel_regularizer="l2"), sampling=rule
+        )
+        rule = supernet.sampling
+        values = {"op": "b"}
+        if isinstance(rule, SandwichSampling):
+            values = supernet.largest_architecture()
+        layer = supernet.extract_subnet(values).layers[1]
+        before = layer.kernel.numpy()
+        # Inputs of 0: nothing but the regularizer has a gradient.
+        supernet.fit(np.zeros_like(x), y, batch_size=64, verbose=0)
+        after = supernet.extract_subnet(values).layers[1].kernel.numpy()
+        np.testing.assert_allclose(after / before, 1 - 0.1 * 2 * 0.01, 1e-4)
+
+
+def test_regularizers_of_a_subnet_are_those_of_its_model():
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Choice("w", [4, 8]), kernel_regularizer="l1")(x)
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "a": lambda: keras.layers.Dense(6, bias_regularizer="l2"),
+                "b": lambda: keras.layers.Dense(6, kernel_regularizer="l2"),
+            },
+        )(x)
+        outputs = keras.layers.Dense(3, "softmax", kernel_regularizer="l1")(x)
+        return builds.compiled(inputs, outputs)
+
+    x, y = builds.data()
+    for values in ({"w": 4, "op": "b"}, {"w": 8, "op": "a"}):
+        supernet = made(build, sampling=Always(**values))
+        model = supernet.extract_subnet(values)
+        supernet.set_architecture(values)
+        for each in (supernet, model):
+            each.fit(x, y, shuffle=False, verbose=0)
+        assert supernet.evaluate(x, y, verbose=0) == pytest.approx(
+            model.evaluate(x, y, verbose=0), rel=1e-5
+        )
+        trained = supernet.extract_subnet(values).get_weights()
+        for one, other in zip(model.get_weights(), trained, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_loss_is_the_mean_over_examples_of_unequal_batches():
+    values = {"width": 8, "op": "first"}
+    x, y = builds.data(size=33)
+    x[32] *= 50
+    supernet = made(sampling=Always(**values))
+    model = supernet.extract_subnet(values)
+    losses = []
+    for each in (supernet, model):
+        each.compile(
+            keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy"
+        )
+        history = each.fit(x, y, batch_size=32, shuffle=False, verbose=0)
+        losses.append(history.history["loss"][0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_arguments_of_fit_by_position():
+    supernet = made()
+    x, y = builds.data()
+    history = supernet.fit(x, y, 32, 1, 0, None, 0.0, (x, y))
+    assert "val_loss" in history.history
+
+
 @pytest.mark.parametrize(
     ("loss", "one_hot"),
     [
