@@ -12,7 +12,7 @@ class SamplingRule:
     than TensorFlow on the CPU does.)
 
     Attributes:
-        num_paths: Integer, how many architectures a step runs.
+        num_paths: Integer, how many architectures a step runs at most.
         distills: Boolean, whether all but the first learn from the first.
     """
 
@@ -43,6 +43,18 @@ class SamplingRule:
             numbers of the options.
         """
         raise NotImplementedError
+
+    def num_paths_of(self, step):
+        """Returns how many of its `paths` a step runs, from the first on.
+
+        Args:
+            step: Integer scalar tensor.
+
+        Returns:
+            Integer, or integer scalar tensor; `num_paths` by default.
+        """
+        del step
+        return self.num_paths
 
     def get_config(self):
         """Returns the arguments the rule was made with."""

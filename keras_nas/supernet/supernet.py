@@ -430,9 +430,9 @@ class Supernet(keras.Model):
         """Trains the architectures that the sampling rule draws."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         space = self.architecture_space
-        architectures = self.sampling.paths(
-            self.optimizer.iterations, self.seed
-        )
+        step = self.optimizer.iterations
+        architectures = self.sampling.paths(step, self.seed)
+        num_paths = self.sampling.num_paths_of(step)
         looked_up = space.look_up(architectures)
         self._updates.begin_step(space, looked_up)
         variables = self.trainable_variables
@@ -469,7 +469,7 @@ class Supernet(keras.Model):
                 ]
 
             _, gradients = tf.while_loop(
-                lambda number, _: number < self.sampling.num_paths,
+                lambda number, _: number < num_paths,
                 add,
                 (tf.constant(1), list(gradients)),
                 parallel_iterations=1,

@@ -385,6 +385,28 @@ def test_arguments_of_fit_by_position():
     assert "val_loss" in history.history
 
 
+def test_progressive_shrinking_begins_as_a_training_of_the_largest():
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(keras.optimizers.SGD(0.1), model.loss)
+        return model
+
+    x, y = builds.data()
+    supernet = made(build, sampling=ProgressiveShrinking(steps_per_phase=8))
+    values = supernet.largest_architecture()
+    model = supernet.extract_subnet(values)
+    for each in (model, supernet):
+        each.fit(x, y, batch_size=16, shuffle=False, epochs=2, verbose=0)
+    trained = supernet.extract_subnet(values).get_weights()
+    # With moving statistics: a second path would have moved them too.
+    for one, other in zip(model.get_weights(), trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    model.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    supernet.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    trained = supernet.extract_subnet(values).get_weights()
+    assert any(map(lambda a, b: np.any(a != b), model.get_weights(), trained))
+
+
 @pytest.mark.parametrize(
     ("loss", "one_hot"),
     [
@@ -541,15 +563,26 @@ def test_a_training_that_was_killed_goes_on_exactly(tmp_path):
 
     def train(*callbacks):
         supernet = made(sampling=SandwichSampling(num_random=1))
-        supernet.fit(
-            x, y, batch_size=16, epochs=4, verbose=0, callbacks=callbacks
+        epochs = []
+        count = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: epochs.append(epoch)
         )
-        return supernet.get_weights()
+        supernet.fit(
+            x,
+            y,
+            batch_size=16,
+            epochs=4,
+            verbose=0,
+            callbacks=[*callbacks, count],
+        )
+        return supernet.get_weights(), epochs
 
-    expected = train()
+    expected, _ = train()
     with pytest.raises(KeyboardInterrupt):
         train(keras.callbacks.BackupAndRestore(tmp_path), Stop())
-    resumed = train(keras.callbacks.BackupAndRestore(tmp_path))
+    resumed, epochs = train(keras.callbacks.BackupAndRestore(tmp_path))
+    assert epochs[0] > 0
+    assert epochs[-1] == 3
     for a, b in zip(expected, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 
