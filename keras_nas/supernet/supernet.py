@@ -8,6 +8,7 @@ import keras_tuner
 import numpy as np
 import tensorflow as tf
 
+from keras_nas import architectures
 from keras_nas.compile_arguments import compile_arguments
 from keras_nas.layers.elastic_value import ElasticValue, SharingError
 from keras_nas.supernet.calibration import Calibration, layers_of
@@ -139,7 +140,7 @@ class Supernet(keras.Model):
         )
         self._regularized = self._take_regularizers()
         self.sampling = (sampling or UniformSampling()).prepare(space)
-        self._calibration = Calibration(self, self.network)
+        self._calibration = Calibration(self, self.network, self._parts)
         self._verify()
         self.set_architecture(self.largest_architecture())
         if model.compiled:
@@ -203,7 +204,8 @@ class Supernet(keras.Model):
                 be missing.
 
         Raises:
-            ValueError: If a value is missing, or none of the space.
+            ValueError: If a value is missing, or none of the space, or a
+                dict has a name that the space does not have.
         """
         options = self._options(architecture)
         self.selection.assign(self.architecture_space.vector(options))
@@ -226,7 +228,8 @@ class Supernet(keras.Model):
 
         Only BatchNormalization runs as in training. Dropout and other
         layers run as in `evaluate`, so that the same data always give the
-        same statistics.
+        same statistics. What other architectures have in addition, such as
+        the channels of a larger width, keeps the statistics it had.
 
         Args:
             x: Array, or nested structure of arrays, of which examples are
@@ -431,9 +434,9 @@ class Supernet(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         space = self.architecture_space
         step = self.optimizer.iterations
-        architectures = self.sampling.paths(step, self.seed)
+        paths = self.sampling.paths(step, self.seed)
         num_paths = self.sampling.num_paths_of(step)
-        looked_up = space.look_up(architectures)
+        looked_up = space.look_up(paths)
         self._updates.begin_step(space, looked_up)
         variables = self.trainable_variables
 
@@ -707,11 +710,44 @@ class Supernet(keras.Model):
         values = architecture
         if isinstance(values, keras_tuner.HyperParameters):
             values = values.values
-        if not isinstance(values, dict):
+        elif not isinstance(values, dict):
             raise ValueError(
                 "Invalid value received for argument `architecture`. "
                 "Expected a dict of hyperparameter values, or "
                 "`keras_tuner.HyperParameters`. Received: "
                 f"architecture={architecture!r}"
             )
+        else:
+            self._check_names(values)
+        self._check_complete(values)
         return self.architecture_space.options(values)
+
+    def _check_names(self, values):
+        """Raises if there are values that nothing asks for."""
+        known = {*self.choices, *self._hp.fixed}
+        unknown = [
+            name
+            for name in values
+            # What KerasTuner's tuners write beside the values of a trial.
+            if name not in known and not name.startswith("tuner/")
+        ]
+        if unknown:
+            raise ValueError(
+                "Invalid value received for argument `architecture`. Expected "
+                f"values of {list(self.choices)}. Received also: {unknown}"
+            )
+
+    def _check_complete(self, values):
+        """Raises if a hyperparameter that is active has no value."""
+        # Of what is fixed, the space knows nothing.
+        active = dict(self._hp.fixed)
+        for hp in architectures.parents_first(self._hp):
+            if not architectures.is_active(hp, active):
+                continue
+            if hp.name not in values:
+                raise ValueError(
+                    "Invalid value received for argument `architecture`. "
+                    "Expected a value of each active hyperparameter. "
+                    f"{hp.name!r} is missing. Received: architecture={values}"
+                )
+            active[hp.name] = values[hp.name]

@@ -645,6 +645,51 @@ def test_calibration_does_not_depend_on_what_was_done_before():
     np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
 
 
+def test_calibration_of_a_narrow_subnet_leaves_the_other_channels():
+    supernet = made(searched_widths)
+    x, y = builds.data((5, 5, 2))
+    supernet.fit(x, y, verbose=0)
+    supernet.set_architecture(LARGE)
+    supernet.calibrate(x)
+    before = supernet.evaluate(x, y, verbose=0)
+    statistics = supernet.statistics()
+    narrow = {**LARGE, "width": 4}
+    supernet.set_architecture(narrow)
+    supernet.calibrate(x + 1)
+    for old, new in zip(statistics, supernet.statistics(), strict=True):
+        np.testing.assert_array_equal(old[4:], new[4:])
+        assert np.all(old[:4] != new[:4])
+    supernet.calibrate(x)
+    supernet.set_architecture(LARGE)
+    assert supernet.evaluate(x, y, verbose=0) == pytest.approx(before)
+
+
+def test_values_that_are_not_active_may_be_missing():
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Repeat(
+            hp,
+            "depth",
+            min_repeats=0,
+            max_repeats=2,
+            block=lambda name: layers.LayerChoice(
+                hp,
+                name,
+                {
+                    "a": lambda: keras.layers.Dense(6),
+                    "b": lambda: keras.layers.Dense(6, "relu"),
+                },
+            ),
+        )(x)
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    supernet = made(build)
+    supernet.set_architecture({"depth": 0})
+    supernet.set_architecture({"depth": 1, "depth_0": "b"})
+    with pytest.raises(ValueError, match="'depth_1' is missing"):
+        supernet.set_architecture({"depth": 2, "depth_0": "b"})
+
+
 def test_calibration_does_not_change_a_later_training():
     x, y = builds.data()
 
@@ -918,9 +963,18 @@ def test_bad_arguments_are_refused():
         made(fixed={"rate": 1})
     with pytest.raises(ValueError, match="nothing to share"):
         made(fixed={"width": 4, "op": "first"})
+    with pytest.raises(ValueError, match=r"'width' one of \[4, 8\].*: 5"):
+        made(fixed={"width": 5})
     supernet = made()
     with pytest.raises(ValueError, match=re.escape("Expected one of [4, 8]")):
         supernet.set_architecture({"width": 5, "op": "first"})
+    for values in ({}, {"width": 8}, {"op": "first"}):
+        with pytest.raises(ValueError, match="is missing"):
+            supernet.set_architecture(values)
+        with pytest.raises(ValueError, match="is missing"):
+            supernet.extract_subnet(values)
+    with pytest.raises(ValueError, match=r"Received also: \['widht'\]"):
+        supernet.set_architecture({"widht": 8, "width": 8, "op": "first"})
     with pytest.raises(ValueError, match="architecture=3"):
         supernet.set_architecture(3)
 
