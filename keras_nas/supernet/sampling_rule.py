@@ -6,7 +6,8 @@ import tensorflow as tf
 class SamplingRule:
     """Says which architectures each training step of a supernet runs.
 
-    A rule is a function of the number of the step and of a seed, without
+    The gradients of these are added, as in the papers, and the weights change
+    once. A rule is a function of the number of the step and of a seed, without
     state: every replica takes the same architectures, and a training that is
     taken up again takes those that it would have taken. (XLA draws others
     than TensorFlow on the CPU does.)

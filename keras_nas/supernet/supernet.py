@@ -39,7 +39,7 @@ class Supernet(keras.Model):
     own.
 
     Each training step runs the architectures that `sampling` draws, by default
-    one. Which one runs is data and not code: the network is traced once.
+    one; gradients of several are added. Which one runs is data and not code: the network is traced once.
     `evaluate`, `predict` and calls run the architecture of
     `set_architecture`.
 
@@ -701,7 +701,15 @@ class Supernet(keras.Model):
             with space.running(space.look_up(tf.constant(vector))):
                 return self.network(inputs, training=False)
 
+        # Layers may count their calls, for one.
+        changing = [
+            *model.non_trainable_variables,
+            *self.network.non_trainable_variables,
+        ]
+        before = [variable.numpy() for variable in changing]
         check_same_outputs(model, subnet, self._values(vector))
+        for variable, value in zip(changing, before, strict=True):
+            variable.assign(value)
 
     def _values(self, vector):
         return self.architecture_space.values(vector)
