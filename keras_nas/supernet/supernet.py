@@ -39,7 +39,8 @@ class Supernet(keras.Model):
     own.
 
     Each training step runs the architectures that `sampling` draws, by default
-    one; gradients of several are added. Which one runs is data and not code: the network is traced once.
+    one; gradients of several are added. Which one runs is data and not code:
+    the network is traced once.
     `evaluate`, `predict` and calls run the architecture of
     `set_architecture`.
 

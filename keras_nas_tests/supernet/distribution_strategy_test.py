@@ -52,7 +52,7 @@ def build(hp):
         keras.optimizers.AdamW(0.01), "sparse_categorical_crossentropy")
     return model
 
-x, y = builds.data(size=65)
+x, y = builds.data()
 
 def train(scope, rule):
     keras.utils.set_random_seed(0)
@@ -65,7 +65,7 @@ def train(scope, rule):
     losses = []
     for op in "abc":
         supernet.set_architecture({"width": 4, "op": op})
-        losses.append(supernet.evaluate(x, y, batch_size=65, verbose=0))
+        losses.append(supernet.evaluate(x, y, batch_size=64, verbose=0))
     return seen, history.history["loss"], losses, [
         np.array(weight).tolist() for weight in supernet.get_weights()]
 
