@@ -2,7 +2,11 @@
 
 import keras
 
-from keras_nas.layers.elastic_kernel import ElasticKernel, first_channels
+from keras_nas.layers.elastic_kernel import (
+    ElasticKernel,
+    ElasticRange,
+    only_first,
+)
 from keras_nas.layers.elastic_value import (
     ElasticValue,
     is_elastic,
@@ -106,22 +110,23 @@ class Conv2D(keras.layers.Conv2D):
         if self.activation is not None:
             outputs = self.activation(outputs)
         if self.elastic_channels is not None:
-            outputs *= first_channels(self.elastic_channels, outputs.dtype)
+            outputs = only_first(self.elastic_channels, outputs)
         return outputs
 
-    def subnet_weights(self, options, inputs):
-        """Returns the weights of an ordinary layer of one architecture.
+    def elastic_axes(self, inputs):
+        """Says what of each weight an architecture uses.
 
         Args:
-            options: Mapping from hyperparameters to numbers of options.
-            inputs: Integer array, the input channels in use.
+            inputs: Which input channels are used; `None` if all are.
+
+        Returns:
+            List of dicts, one a weight, from axes to what is used of them.
         """
-        kernel, *bias = self.get_weights()
-        kernel = self.elastic_kernel.cut(kernel, options)[:, :, inputs]
-        count = kernel.shape[-1]
-        if self.elastic_channels is not None:
-            count = self.elastic_channels.at(options)
-        return [part[..., :count] for part in (kernel, *bias)]
+        outputs = self.elastic_channels
+        if outputs is not None:
+            outputs = ElasticRange(outputs)
+        kernel = {**self.elastic_kernel.parts, -2: inputs, -1: outputs}
+        return [kernel, {-1: outputs}][: len(self.weights)]
 
 
 def pair(size):

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_nas.layers.elastic_kernel import first_channels
+from keras_nas.layers.elastic_kernel import ElasticRange, only_first
 from keras_nas.layers.elastic_value import is_elastic, largest
 
 
@@ -51,15 +51,16 @@ class Dense(keras.layers.Dense):
     def call(self, inputs, training=None):
         """Applies the layer; units that are not in use give 0."""
         outputs = super().call(inputs, training=training)
-        return outputs * first_channels(self.elastic_channels, outputs.dtype)
+        return only_first(self.elastic_channels, outputs)
 
-    def subnet_weights(self, options, inputs):
-        """Returns the weights of an ordinary layer of one architecture.
+    def elastic_axes(self, inputs):
+        """Says what of each weight an architecture uses.
 
         Args:
-            options: Mapping from hyperparameters to numbers of options.
-            inputs: Integer array, the input channels in use.
+            inputs: Which input channels are used; `None` if all are.
+
+        Returns:
+            List of dicts, one a weight, from axes to what is used of them.
         """
-        kernel, *bias = self.get_weights()
-        count = self.elastic_channels.at(options)
-        return [part[..., :count] for part in (kernel[inputs], *bias)]
+        outputs = ElasticRange(self.elastic_channels)
+        return [{0: inputs, -1: outputs}, {-1: outputs}][: len(self.weights)]

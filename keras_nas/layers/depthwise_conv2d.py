@@ -88,16 +88,15 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             outputs = self.activation(outputs)
         return outputs
 
-    def subnet_weights(self, options, inputs):
-        """Returns the weights of an ordinary layer of one architecture.
+    def elastic_axes(self, inputs):
+        """Says what of each weight an architecture uses.
 
         Args:
-            options: Mapping from hyperparameters to numbers of options.
-            inputs: Integer array, the input channels in use.
+            inputs: Which input channels are used; `None` if all are. Some
+                only with a `depth_multiplier` of 1.
+
+        Returns:
+            List of dicts, one a weight, from axes to what is used of them.
         """
-        kernel, *bias = self.get_weights()
-        kernel = self.elastic_kernel.cut(kernel, options)
-        # The outputs of a channel lie side by side.
-        shape = (-1, self.depth_multiplier)
-        bias = [part.reshape(shape)[inputs].ravel() for part in bias]
-        return [kernel[:, :, inputs], *bias]
+        kernel = {**self.elastic_kernel.parts, -2: inputs}
+        return [kernel, {-1: inputs}][: len(self.weights)]

@@ -87,42 +87,83 @@ class ElasticKernel:
         Returns:
             Tensor of shape `(height, width, 1, 1)`.
         """
-        rows, columns = (
-            _between(size, start, dtype)
-            for size, start in zip(self.sizes, self.starts, strict=True)
-        )
-        return rows[:, None, None, None] * columns[None, :, None, None]
+        mask = tf.ones([1, 1, 1, 1], dtype)
+        for axis, window in self.parts.items():
+            shape = [1, 1, 1, 1]
+            shape[axis] = -1
+            inside = window.contains(ElasticValue.current)
+            mask *= tf.reshape(tf.cast(inside, dtype), shape)
+        return mask
 
-    def cut(self, kernel, options):
-        """Returns the part of a kernel that one architecture uses.
-
-        Args:
-            kernel: Array of shape `(height, width, ...)`.
-            options: Mapping from hyperparameters to numbers of options.
-        """
-        for axis in (0, 1):
-            size, start = (
-                value.at(options) if isinstance(value, ElasticValue) else value
-                for value in (self.sizes[axis], self.starts[axis])
+    @property
+    def parts(self):
+        """Dict from the axes that are searched to the `ElasticRange` used."""
+        return {
+            axis: ElasticRange(size, start)
+            for axis, (size, start) in enumerate(
+                zip(self.sizes, self.starts, strict=True)
             )
-            kernel = np.take(kernel, range(start, start + size), axis)
-        return kernel
+            if isinstance(size, ElasticValue)
+        }
 
 
-def _between(size, start, dtype):
-    if not isinstance(size, ElasticValue):
-        return tf.ones([size], dtype)
-    places = tf.range(size.largest)
-    first = start.current()
-    inside = (places >= first) & (places < first + size.current())
-    return tf.cast(inside, dtype)
-
-
-def first_channels(count, dtype):
-    """Returns 1 for the channels in use, the first ones, and 0 for others.
+class ElasticRange:
+    """The part of an axis of a weight that an architecture uses.
 
     Args:
-        count: `ElasticValue`, how many are in use.
-        dtype: String.
+        size: `ElasticValue`, how many places are used.
+        start: `ElasticValue`, the first of them, or 0.
     """
-    return tf.cast(tf.range(count.largest) < count.current(), dtype)
+
+    def __init__(self, size, start=0):
+        self.size = size
+        self.start = start
+
+    def used(self, options):
+        """Returns the numbers of the places of one architecture.
+
+        Args:
+            options: Mapping from hyperparameters to numbers of options.
+        """
+        start = self.start
+        if isinstance(start, ElasticValue):
+            start = start.at(options)
+        return np.arange(start, start + self.size.at(options))
+
+    def contains(self, current):
+        """Returns for each place whether it is used.
+
+        Args:
+            current: Function that gives the value of an `ElasticValue`, in
+                one architecture or, with an axis for these, in several.
+
+        Returns:
+            Boolean tensor of shape `(..., places)`.
+        """
+        places = tf.range(self.size.largest)
+        size, start = current(self.size)[..., None], self.start
+        if isinstance(start, ElasticValue):
+            start = current(start)[..., None]
+        return (places >= start) & (places < start + size)
+
+    def is_same(self, other):
+        """Returns whether another part is this one in every architecture."""
+        if not isinstance(other, ElasticRange):
+            return False
+        if not isinstance(self.start, ElasticValue):
+            is_same_start = self.start is other.start
+        else:
+            is_same_start = self.start.is_same(other.start)
+        return is_same_start and self.size.is_same(other.size)
+
+
+def only_first(count, tensor):
+    """Returns a tensor with zeros in all channels but the first.
+
+    Args:
+        count: `ElasticValue`, how many channels keep their value.
+        tensor: Tensor of as many channels as the largest count.
+    """
+    is_used = tf.range(count.largest) < count.current()
+    # Not a product: 0 times what is not finite would not be 0.
+    return tf.where(is_used, tensor, tf.zeros([], tensor.dtype))

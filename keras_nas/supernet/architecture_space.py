@@ -184,6 +184,12 @@ class ArchitectureSpace:
         return any(part is not None for part in self._state)
 
     @property
+    def is_mixture(self):
+        """Whether a mixture of all architectures runs, in this thread."""
+        looked_up, relaxation = self._state
+        return looked_up is None and relaxation is not None
+
+    @property
     def relaxation(self):
         """What runs switches in place of one branch, in this thread."""
         return self._state[1]

@@ -9,6 +9,8 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from keras_nas.layers.elastic_value import ElasticValue
+
 
 class Calibration:
     """Measures anew what BatchNormalization layers know of their inputs.
@@ -18,9 +20,14 @@ class Calibration:
     replaced by the mean over some batches. One traced function does that for
     every architecture.
 
+    All other layers run as in inference: dropout would make statistics that
+    no later call sees, and random numbers that depend on what was done
+    before. Statistics of channels that the architecture does not have stay.
+
     Args:
         supernet: `keras_nas.Supernet`.
         network: `keras.Model`, the network in it.
+        parts: `WeightParts` of the network.
 
     Reference:
 
@@ -28,8 +35,9 @@ class Calibration:
       section 3.
     """
 
-    def __init__(self, supernet, network):
+    def __init__(self, supernet, network, parts):
         self._supernet = supernet
+        self._parts = parts
         self._layers = [
             layer
             for layer in layers_of(network)
@@ -59,20 +67,45 @@ class Calibration:
             self._step(batch, tf.constant(number / (number + 1)))
 
     def _run_batch(self, batch, momentum):
-        with self._momentum(momentum):
-            self._supernet(batch, training=True)
+        with contextlib.ExitStack() as stack:
+            for layer in self._layers:
+                stack.enter_context(self._measuring(layer, momentum))
+            self._supernet(batch, training=False)
 
     @contextlib.contextmanager
-    def _momentum(self, momentum):
-        """Has the layers use a tensor, while they are traced."""
-        before = [layer.momentum for layer in self._layers]
+    def _measuring(self, layer, momentum):
+        """Has a layer run as in training, while it is traced.
+
+        Args:
+            layer: `keras.layers.BatchNormalization`.
+            momentum: Scalar tensor, instead of that of the layer.
+        """
+        call, before = layer.call, layer.momentum
+
+        def call_in_training(inputs, training=None, **kwargs):
+            del training
+            with self._rest_kept(layer):
+                return call(inputs, training=True, **kwargs)
+
+        layer.call, layer.momentum = call_in_training, momentum
         try:
-            for layer in self._layers:
-                layer.momentum = momentum
             yield
         finally:
-            for layer, value in zip(self._layers, before, strict=True):
-                layer.momentum = value
+            del layer.call
+            layer.momentum = before
+
+    @contextlib.contextmanager
+    def _rest_kept(self, layer):
+        """Puts back the statistics of channels that are not used."""
+        known = [
+            (variable.value, used, tf.identity(variable.value))
+            for variable in layer.non_trainable_variables
+            if (used := self._parts.used(variable, ElasticValue.current))
+            is not None
+        ]
+        yield
+        for variable, used, before in known:
+            variable.assign(tf.where(used, variable, before))
 
 
 def layers_of(network):

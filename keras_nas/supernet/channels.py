@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nas.layers.elastic_value import ElasticValue
+
 
 class Channels:
     """The channels of a tensor, on its last axis, that are searched.
@@ -52,12 +54,22 @@ class Channels:
         limits = np.array([*counts, len(self.part)])
         return np.flatnonzero(self.rank < limits[self.part])
 
-    def mask(self, dtype):
-        """Returns 1 for used channels, 0 for others, as a tensor."""
-        counts = [count.current() for count in self.counts]
-        limits = tf.stack([*counts, len(self.part)])
-        part = self.part % (len(counts) + 1)  # The last is for part -1.
-        return tf.cast(self.rank < tf.gather(limits, part), dtype)
+    def contains(self, current):
+        """Returns for each channel whether it is used.
+
+        Args:
+            current: Function that gives the value of an `ElasticValue`, in
+                one architecture or, with an axis for these, in several.
+
+        Returns:
+            Boolean tensor of shape `(..., channels)`.
+        """
+        counts = [current(count) for count in self.counts]
+        # The last is for part -1.
+        whole = tf.fill(tf.shape(counts[0]), len(self.part))
+        limits = tf.stack([*counts, whole], axis=-1)
+        part = self.part % (len(counts) + 1)
+        return self.rank < tf.gather(limits, part, axis=-1)
 
     def with_zeros(self, are_zero):
         """Returns the same channels, zero where not used or not."""
@@ -120,7 +132,9 @@ class MaskChannels(keras.layers.Layer):
 
     def call(self, inputs):
         """Returns the inputs with zeros in the channels not used."""
-        return inputs * self.channels.mask(inputs.dtype)
+        is_used = self.channels.contains(ElasticValue.current)
+        zero = tf.zeros([], inputs.dtype)
+        return tf.where(is_used, inputs, zero)
 
     def compute_output_spec(self, inputs):
         """Returns what the inputs are."""

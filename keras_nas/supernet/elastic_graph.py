@@ -12,6 +12,11 @@ import numpy as np
 from keras_nas.graph import Graph, functional, tensors_in
 from keras_nas.layers.elastic_value import SharingError
 from keras_nas.supernet import channels as channels_
+from keras_nas.supernet.channelwise import (
+    is_channelwise,
+    is_finite_at_zero,
+    keeps_zero,
+)
 from keras_nas.supernet.switch import Branch, ChosenSum, Switch
 
 # What works on each number by itself, layer or operation of `keras.ops`.
@@ -22,7 +27,6 @@ _ELEMENTWISE = {
     *("Celu", "Exp", "Log", "Abs", "Absolute", "Negative", "Square", "Sqrt"),
     *("HardTanh", "ZerosLike", "OnesLike", "Cast", "Clip"),
 }
-_NOT_ELEMENTWISE = {"softmax", "log_softmax", "sparsemax", "sparse_softmax"}
 
 # What works on each channel by itself, and gives 0 for 0.
 _CHANNELWISE = {
@@ -105,6 +109,7 @@ class ElasticGraph:
         result = getattr(operation, "elastic_channels", None)
         if result is not None:
             result = channels_.first(result)
+            _check_function(operation, operation.activation, outputs, [result])
         elif any(known):
             result = _propagate(operation, given, known, outputs)
         for tensor in tensors_in(outputs):
@@ -146,6 +151,37 @@ class ElasticGraph:
         return outputs
 
 
+def elastic_axes(layer, channels):
+    """Says what of each weight of a layer an architecture uses.
+
+    Args:
+        layer: Keras layer of a supernet.
+        channels: `Channels` of its inputs, or `None` if all are used.
+
+    Returns:
+        List of dicts, one a weight, from axes to the `Channels` or
+        `ElasticRange` that is used of them; axes not there are used whole.
+    """
+    elastic = getattr(layer, "elastic_axes", None)
+    kind = type(layer).__name__
+    if elastic is not None:
+        axes = elastic(channels)
+    elif kind in _MIXING:
+        axes = [{-2: channels}]
+    elif kind in _SEPARABLE:
+        axes = [{-2: channels}, {-2: channels}]
+    elif kind in _DEPTHWISE:
+        axes = [{-2: channels}, {-1: channels}]
+    else:
+        axes = [{-1: channels} for _ in layer.weights]
+    axes = [
+        {axis: part for axis, part in each.items() if part is not None}
+        for each in axes
+    ]
+    # A layer may have a bias beside, or none.
+    return [*axes, *({} for _ in layer.weights)][: len(layer.weights)]
+
+
 def subnet_weights(layer, channels, options):
     """Returns the weights of a layer in one architecture.
 
@@ -157,27 +193,14 @@ def subnet_weights(layer, channels, options):
     Returns:
         List of arrays, those of an ordinary layer.
     """
-    elastic = getattr(layer, "subnet_weights", None)
-    if channels is None and elastic is None:
-        return layer.get_weights()
-    if channels is None:
-        return elastic(options, slice(None))
-    used = channels.used(options)
-    if elastic is not None:
-        return elastic(options, used)
-    weights = layer.get_weights()
-    kind = type(layer).__name__
-    if kind in _MIXING:
-        return [weights[0][..., used, :], *weights[1:]]
-    if kind in _SEPARABLE:
-        return [
-            weights[0][..., used, :],
-            weights[1][..., used, :],
-            *weights[2:],
-        ]
-    if kind in _DEPTHWISE:
-        return [weights[0][..., used, :], *(w[used] for w in weights[1:])]
-    return [weight[..., used] for weight in weights]
+    weights = []
+    for weight, axes in zip(
+        layer.get_weights(), elastic_axes(layer, channels), strict=True
+    ):
+        for axis, part in axes.items():
+            weight = np.take(weight, part.used(options), axis)
+        weights.append(weight)
+    return weights
 
 
 def _mixes(operation):
@@ -192,14 +215,17 @@ def _propagate(operation, inputs, channels, outputs):
         return None
     if kind in _DEPTHWISE:
         _check_plain(operation, channels)
-        is_zero = not operation.use_bias and _keeps_zero(operation.activation)
+        function = operation.activation
+        _check_function(operation, function, outputs, channels)
+        is_zero = not operation.use_bias and keeps_zero(function, outputs.shape)
         return channels[0].with_zeros(channels[0].are_zero and is_zero)
     if kind in _CHANNELWISE:
         return channels[0]
     if kind == "BatchNormalization" and operation.axis in (-1, _last(inputs)):
         return channels[0].with_zeros(False)
-    if kind in _ELEMENTWISE and len(inputs) == 1 and _is_elementwise(operation):
-        is_zero = channels[0].are_zero and _keeps_zero(operation)
+    if kind in _ELEMENTWISE and len(inputs) == 1:
+        _check_function(operation, operation, outputs, channels)
+        is_zero = channels[0].are_zero and keeps_zero(operation, outputs.shape)
         return channels[0].with_zeros(is_zero)
     if kind in _MERGING or isinstance(operation, ChosenSum):
         return _merged(operation, inputs, channels)
@@ -286,13 +312,32 @@ def _check_plain(operation, channels):
         raise _refusal(operation, channels)
 
 
-def _is_elementwise(operation):
-    function = getattr(operation, "activation", None)
-    return getattr(function, "__name__", None) not in _NOT_ELEMENTWISE
+def _check_function(operation, function, tensor, channels):
+    """Raises if what is applied to a searched width mixes its channels.
 
-
-def _keeps_zero(function):
-    return function is None or not np.any(function(np.zeros((1, 1), "float32")))
+    Args:
+        operation: Layer or operation that applies it, for the error.
+        function: Function of a tensor, or `None`.
+        tensor: `KerasTensor` that looks like what it is applied to.
+        channels: List of `Channels`, for the error.
+    """
+    if not is_channelwise(function, tensor.shape):
+        raise SharingError(
+            f"{_described(operation)} applies a function that mixes channels, "
+            f"as softmax does, to a width that is the {_names(channels)}: an "
+            "architecture with fewer channels would get other values. Use an "
+            "activation that works on each number by itself, or apply this "
+            "one behind a layer of fixed width, or fix the width: "
+            "`Supernet(build, fixed={...})`."
+        )
+    if not is_finite_at_zero(function, tensor.shape):
+        raise SharingError(
+            f"{_described(operation)} applies a function that has no finite "
+            f"value and slope at 0 to a width that is the {_names(channels)}: "
+            "channels that an architecture does not have are 0 there. Use "
+            "another function, such as `log(1 + x)`, or fix the width: "
+            "`Supernet(build, fixed={...})`."
+        )
 
 
 def _last(tensors):

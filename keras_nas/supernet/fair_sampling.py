@@ -9,12 +9,17 @@ class FairSampling(SamplingRule):
     """Each step trains every candidate of every place once.
 
     As many architectures as the largest number of options are drawn without
-    replacement, place by place; the weights change once, by all of them. So
-    no candidate is ahead of another because it was drawn more often, and
-    scores are easier to compare. A step costs as many times more.
+    replacement, place by place; the weights change once, by the sum of their
+    gradients. So no candidate is ahead of another because it was drawn more
+    often, and scores are easier to compare. A step costs as many times more.
 
     Where a place has fewer options than another, some come twice; which ones
     differs from step to step.
+
+    The paper has no places that only some architectures have, such as those
+    inside of a `Repeat`. In a step these are in some of its architectures,
+    and so run some of their candidates: all as often over many steps, but
+    not in each, and less often than the candidates of other places.
 
     Reference:
 

@@ -2,14 +2,22 @@
 
 A weight of a branch that did not run has a gradient of zero. Momentum would
 move it all the same, and its moments would fade. So the optimizer is made to
-skip it.
+skip it. Of a weight that is used in part, such as that of a searched width,
+the rest is put back, and so are its moments.
 
 Keras has no public place for that. This is the only file that touches private
-parts of `keras.optimizers.Optimizer`: where it updates all variables, where it
-applies weight decay, and how its own subclasses ask for the number of a
-variable. They are replaced on the one instance.
+parts of `keras.optimizers.Optimizer`: where it goes through the variables,
+where it applies weight decay, how its own subclasses ask for the number of a
+variable, and their lists of moments. They are replaced on the one instance.
+
+What an optimizer keeps for all weights together is not told apart: Adam's
+correction of its first steps counts all steps, also those that have skipped a
+weight, and Adafactor's means over rows and columns are over all channels.
 """
 
+import contextlib
+
+import keras
 import tensorflow as tf
 
 
@@ -20,11 +28,16 @@ class PathUpdates:
         uses: Dict from the ids of `keras.Variable`s to `ElasticValue`s that
             are 1 in the architectures that use the variable; without an
             entry, or with `None`, all do.
+        parts: `WeightParts`.
+        variables: List of the variables that may be trained.
     """
 
-    def __init__(self, uses):
+    def __init__(self, uses, parts, variables):
         self._uses = {k: use for k, use in uses.items() if use is not None}
+        self._parts = parts
+        self._variables = variables
         self._counts = {}
+        self._masks = {}
         for use in self._uses.values():
             use.follow()
 
@@ -40,19 +53,25 @@ class PathUpdates:
         # Weights of one branch have one `ElasticValue` in common.
         uses = {id(use): use for use in self._uses.values()}
         self._counts = {k: counts[space.row(use)] for k, use in uses.items()}
+        self._masks = {}
+
+        def current(value):
+            return looked_up[:, space.row(value)]
+
+        for variable in self._variables:
+            used = self._parts.used(variable, current)
+            if used is None:
+                continue
+            use = self._uses.get(id(variable))
+            if use is not None:
+                shape = [-1, *(1 for _ in variable.shape)]
+                runs = tf.reshape(current(use) > 0, shape)
+                used = tf.logical_and(used, runs)
+            self._masks[id(variable)] = tf.reduce_any(used, axis=0)
 
     def begin_step_of_all(self):
         """Is told that a step may change all weights."""
-        self._counts = {}
-
-    def mean(self, gradients, variables, num_paths):
-        """Divides sums of gradients by the paths that have used the weight."""
-        means = []
-        for gradient, variable in zip(gradients, variables, strict=True):
-            count = self._count(variable)
-            paths = num_paths if count is None else tf.maximum(count, 1)
-            means.append(gradient / tf.cast(paths, gradient.dtype))
-        return means
+        self._counts, self._masks = {}, {}
 
     def apply_to(self, optimizer):
         """Makes an optimizer skip what was not used.
@@ -63,50 +82,52 @@ class PathUpdates:
         # For half precision, Keras puts the optimizer into another.
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         update_step = type(optimizer).update_step.__get__(optimizer)
-        one_by_one = type(optimizer)._backend_update_step.__get__(optimizer)
+        cls = type(optimizer)
+        one_by_one = cls._distributed_tf_update_step.__get__(optimizer)
+
+        def known(variable):
+            number = optimizer._get_variable_index(variable)
+            return optimizer._trainable_variables[number]
 
         def update(gradient, variable, learning_rate):
-            _decay(optimizer, variable)
-            update_step(gradient, variable, learning_rate)
+            mask = self._masks.get(id(known(variable)))
+            with _rest_kept(optimizer, variable, mask):
+                _decay(optimizer, variable)
+                update_step(gradient, variable, learning_rate)
 
         def update_if_used(gradient, variable, learning_rate):
-            number = optimizer._get_variable_index(variable)
             _if_used(
-                self._count(optimizer._trainable_variables[number]),
+                self._count(known(variable)),
                 lambda: update(gradient, variable, learning_rate),
             )
 
-        def update_all(gradients, variables, learning_rate):
+        def update_all(strategy, gradients_and_variables, learning_rate):
             if tf.distribute.has_strategy():
-                # Gradients are summed over the replicas, which cannot be done
-                # under a condition.
-                one_by_one(gradients, variables, learning_rate)
+                # Each device has its own copies.
+                one_by_one(strategy, gradients_and_variables, learning_rate)
                 return
             # One condition for all weights of a branch is traced faster.
-            for members in self._branches(variables):
+            branches = {}
+            for gradient, variable in gradients_and_variables:
+                use = self._uses.get(id(known(variable)))
+                members = branches.setdefault(id(use), [])
+                members.append((gradient, variable))
+            for members in branches.values():
                 _if_used(
-                    self._count(variables[members[0]]),
+                    self._count(known(members[0][1])),
                     lambda members=members: [
-                        update(gradients[i], variables[i].value, learning_rate)
-                        for i in members
+                        update(gradient, variable, learning_rate)
+                        for gradient, variable in members
                     ],
                 )
 
         optimizer.update_step = update_if_used
-        optimizer._backend_update_step = update_all
+        optimizer._distributed_tf_update_step = update_all
         optimizer._apply_weight_decay = lambda variables: None
 
     def _count(self, variable):
         """Returns how many paths use a variable; `None` if all do."""
         return self._counts.get(id(self._uses.get(id(variable))))
-
-    def _branches(self, variables):
-        """Returns lists of the places of variables that are used together."""
-        branches = {}
-        for place, variable in enumerate(variables):
-            use = self._uses.get(id(variable))
-            branches.setdefault(id(use), []).append(place)
-        return list(branches.values())
 
 
 def _if_used(count, update):
@@ -119,6 +140,36 @@ def _if_used(count, update):
         return tf.constant(0)
 
     tf.cond(count > 0, branch, lambda: tf.constant(0))
+
+
+@contextlib.contextmanager
+def _rest_kept(optimizer, variable, mask):
+    """Puts back what the body has changed outside of a part of a weight.
+
+    Args:
+        optimizer: `keras.optimizers.Optimizer`.
+        variable: `tf.Variable`.
+        mask: Boolean tensor, the part that may change; `None` for all.
+    """
+    if mask is None:
+        yield
+        return
+    number = optimizer._get_variable_index(variable)
+    count = len(optimizer._trainable_variables)
+    moments = [
+        members[number].value
+        for name, members in vars(optimizer).items()
+        if isinstance(members, (list, tuple))
+        and name != "_trainable_variables"
+        and len(members) == count
+        and isinstance(members[number], keras.Variable)
+        and members[number].shape == variable.shape
+    ]
+    changing = [variable, *moments]
+    before = [tf.identity(tensor) for tensor in changing]
+    yield
+    for tensor, value in zip(changing, before, strict=True):
+        tensor.assign(tf.where(mask, tensor, value))
 
 
 def _decay(optimizer, variable):

@@ -19,6 +19,12 @@ class ProgressiveShrinking(SamplingRule):
     Take it where small networks that are trained together with large ones
     disturb them: wide ranges of widths and depths.
 
+    Of Once-for-All it is the order. The paper also sorts channels by their
+    importance before widths shrink, transforms kernels by small matrices
+    instead of cutting them, keeps the teacher as it was after the first
+    phase, has students learn from labels too, searches the size of images,
+    and draws several students a step. None of this is here.
+
     Args:
         steps_per_phase: Integer, the length of a phase.
         order: Tuple of strings, the kinds of choices in the order in which
@@ -75,11 +81,13 @@ class ProgressiveShrinking(SamplingRule):
         self.num_phases = len(phases)
         return super().prepare(space)
 
+    def num_paths_of(self, step):
+        """Returns 1 while there is the largest network only, then 2."""
+        return 1 + tf.minimum(self._phase(step), 1)
+
     def paths(self, step, seed):
         """Returns the architectures of a step."""
-        phase = tf.cast(step, "int32") // self.steps_per_phase
-        phase = tf.minimum(phase, self.num_phases - 1)
-        allowed = tf.gather(self._phases, phase)
+        allowed = tf.gather(self._phases, self._phase(step))
         draws = self._uniform([len(self.space.names)], step, seed)
         places = pick(draws, allowed)
         ordered = self.space.by_size()
@@ -87,6 +95,10 @@ class ProgressiveShrinking(SamplingRule):
         table = np.array([np.resize(o, width) for o in ordered], "int32")
         random = tf.gather(table, places, batch_dims=1)
         return tf.stack([tf.constant(table[:, 0]), random])
+
+    def _phase(self, step):
+        phase = tf.cast(step, "int32") // self.steps_per_phase
+        return tf.minimum(phase, self.num_phases - 1)
 
     def get_config(self):
         """Returns the arguments the rule was made with."""

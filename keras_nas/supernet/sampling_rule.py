@@ -6,13 +6,14 @@ import tensorflow as tf
 class SamplingRule:
     """Says which architectures each training step of a supernet runs.
 
-    A rule is a function of the number of the step and of a seed, without
+    The gradients of these are added, as in the papers, and the weights change
+    once. A rule is a function of the number of the step and of a seed, without
     state: every replica takes the same architectures, and a training that is
     taken up again takes those that it would have taken. (XLA draws others
     than TensorFlow on the CPU does.)
 
     Attributes:
-        num_paths: Integer, how many architectures a step runs.
+        num_paths: Integer, how many architectures a step runs at most.
         distills: Boolean, whether all but the first learn from the first.
     """
 
@@ -43,6 +44,18 @@ class SamplingRule:
             numbers of the options.
         """
         raise NotImplementedError
+
+    def num_paths_of(self, step):
+        """Returns how many of its `paths` a step runs, from the first on.
+
+        Args:
+            step: Integer scalar tensor.
+
+        Returns:
+            Integer, or integer scalar tensor; `num_paths` by default.
+        """
+        del step
+        return self.num_paths
 
     def get_config(self):
         """Returns the arguments the rule was made with."""

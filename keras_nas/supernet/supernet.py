@@ -1,24 +1,28 @@
 """One network that contains every architecture of a search space."""
 
 import contextlib
+import inspect
 
 import keras
 import keras_tuner
 import numpy as np
 import tensorflow as tf
 
+from keras_nas import architectures
 from keras_nas.compile_arguments import compile_arguments
-from keras_nas.layers.elastic_value import SharingError
+from keras_nas.layers.elastic_value import ElasticValue, SharingError
 from keras_nas.supernet.calibration import Calibration, layers_of
-from keras_nas.supernet.distillation import distillation_loss
+from keras_nas.supernet.distillation import distillation_loss, loss_of
 from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import rank_correlation
+from keras_nas.supernet.same_outputs import check_same_outputs
 from keras_nas.supernet.sampling_rule import SamplingRule
 from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
 from keras_nas.supernet.switch import Switch
 from keras_nas.supernet.uniform_sampling import UniformSampling
+from keras_nas.supernet.weight_parts import WeightParts
 
 # A seed is drawn below this where none is given.
 _SEEDS = 2**31 - 1
@@ -35,7 +39,8 @@ class Supernet(keras.Model):
     own.
 
     Each training step runs the architectures that `sampling` draws, by default
-    one. Which one runs is data and not code: the network is traced once.
+    one; gradients of several are added. Which one runs is data and not code:
+    the network is traced once.
     `evaluate`, `predict` and calls run the architecture of
     `set_architecture`.
 
@@ -130,9 +135,13 @@ class Supernet(keras.Model):
         self.built = True
         self._fitted_x = self._fitted_validation = None
         self._uses = self._uses_of_variables()
-        self._updates = PathUpdates(self._uses)
+        self._parts = WeightParts(self._elastic_graph)
+        self._updates = PathUpdates(
+            self._uses, self._parts, self.trainable_variables
+        )
+        self._regularized = self._take_regularizers()
         self.sampling = (sampling or UniformSampling()).prepare(space)
-        self._calibration = Calibration(self, self.network)
+        self._calibration = Calibration(self, self.network, self._parts)
         self._verify()
         self.set_architecture(self.largest_architecture())
         if model.compiled:
@@ -196,7 +205,8 @@ class Supernet(keras.Model):
                 be missing.
 
         Raises:
-            ValueError: If a value is missing, or none of the space.
+            ValueError: If a value is missing, or none of the space, or a
+                dict has a name that the space does not have.
         """
         options = self._options(architecture)
         self.selection.assign(self.architecture_space.vector(options))
@@ -217,9 +227,16 @@ class Supernet(keras.Model):
         Call it after `set_architecture` and before `evaluate`: the moving
         statistics of the training are a mixture of all architectures.
 
+        Only BatchNormalization runs as in training. Dropout and other
+        layers run as in `evaluate`, so that the same data always give the
+        same statistics. What other architectures have in addition, such as
+        the channels of a larger width, keeps the statistics it had.
+
         Args:
-            x: Array, or nested structure of arrays, or `tf.data.Dataset` of
-                batches of inputs, or of tuples that begin with the inputs.
+            x: Array, or nested structure of arrays, of which examples are
+                drawn, always the same; or `tf.data.Dataset` of batches of
+                inputs, or of tuples that begin with the inputs, of which the
+                first are taken: shuffle it if it is sorted.
             batch_size: Integer, for arrays.
             num_batches: Integer, the batches to use at most. More are more
                 exact and take longer.
@@ -233,10 +250,12 @@ class Supernet(keras.Model):
             size = len(keras.tree.flatten(x)[0])
             # Full batches only: others would be traced, and count too much.
             count = min(num_batches, max(1, size // batch_size))
+            # Data may be sorted. The same examples for every architecture.
+            order = np.random.default_rng(0).permutation(size)
             batches = (
                 keras.tree.map_structure(
                     lambda part, i=i: tf.convert_to_tensor(
-                        part[i * batch_size : (i + 1) * batch_size]
+                        np.asarray(part)[order[i::count][:batch_size]]
                     ),
                     x,
                 )
@@ -292,7 +311,7 @@ class Supernet(keras.Model):
 
         Raises:
             ValueError: If `build` does not give the architecture that the
-                supernet holds.
+                supernet holds, or a model that predicts something else.
         """
         options = self._options(architecture)
         model = self._build_one(options)
@@ -301,7 +320,7 @@ class Supernet(keras.Model):
             self.selection.assign(self.architecture_space.vector(options))
             self.calibrate(calibrate_on)
             self.selection.assign(before)
-        inherit(model, self._elastic_graph, options)
+        self._inherit(model, options)
         return model
 
     def rank_correlation(
@@ -379,10 +398,12 @@ class Supernet(keras.Model):
 
     # Training.
 
-    def fit(self, x=None, *args, validation_data=None, **kwargs):
+    def fit(self, *args, **kwargs):
         """Trains all architectures; takes what `keras.Model.fit` takes."""
-        self._fitted_x, self._fitted_validation = x, validation_data
-        return super().fit(x, *args, validation_data=validation_data, **kwargs)
+        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        self._fitted_x = given.get("x")
+        self._fitted_validation = given.get("validation_data")
+        return super().fit(*args, **kwargs)
 
     def compile(self, *args, distillation_loss=None, **kwargs):
         """Configures the supernet as `keras.Model.compile` does.
@@ -390,8 +411,9 @@ class Supernet(keras.Model):
         Args:
             *args: Arguments of `keras.Model.compile`.
             distillation_loss: Optional function of the predictions of teacher
-                and student that returns a scalar, for sampling rules that
-                distill. By default it follows from the loss.
+                and student that returns a number for each example, or their
+                mean, or `keras.Loss`; for sampling rules that distill. By
+                default it follows from the loss.
             **kwargs: Arguments of `keras.Model.compile`.
         """
         super().compile(*args, **kwargs)
@@ -399,14 +421,23 @@ class Supernet(keras.Model):
         if self.optimizer is not None:
             self._updates.apply_to(self.optimizer)
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Returns the loss, with the regularizers of what the subnet uses."""
+        loss = super().compute_loss(
+            x, y, y_pred, sample_weight, training=training
+        )
+        return loss + self._regularization() if self._regularized else loss
+
     def train_step(self, data):
         """Trains the architectures that the sampling rule draws."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         space = self.architecture_space
-        architectures = self.sampling.paths(
-            self.optimizer.iterations, self.seed
-        )
-        looked_up = space.look_up(architectures)
+        step = self.optimizer.iterations
+        paths = self.sampling.paths(step, self.seed)
+        num_paths = self.sampling.num_paths_of(step)
+        looked_up = space.look_up(paths)
         self._updates.begin_step(space, looked_up)
         variables = self.trainable_variables
 
@@ -425,8 +456,8 @@ class Supernet(keras.Model):
 
         predictions, loss, gradients = run(
             looked_up[0],
-            lambda predictions: self.compute_loss(
-                x, y, predictions, sample_weight, training=True
+            lambda predictions: self._loss_of_labels(
+                x, y, predictions, sample_weight
             ),
         )
         if self.sampling.num_paths > 1:
@@ -442,14 +473,16 @@ class Supernet(keras.Model):
                 ]
 
             _, gradients = tf.while_loop(
-                lambda number, _: number < self.sampling.num_paths,
+                lambda number, _: number < num_paths,
                 add,
                 (tf.constant(1), list(gradients)),
                 parallel_iterations=1,
             )
-            gradients = self._updates.mean(
-                gradients, variables, self.sampling.num_paths
-            )
+        if self._regularized:
+            # Once, however many architectures have run.
+            with space.running(looked_up[0]):
+                loss += self._regularization()
+            gradients = self._add_regularizers(gradients, variables)
         self.optimizer.apply(gradients, variables)
         return self.record(x, y, sample_weight, predictions, loss)
 
@@ -464,21 +497,80 @@ class Supernet(keras.Model):
             loss: Scalar tensor, what `compute_loss` has returned.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # The last batch may be smaller.
+        size = tf.shape(keras.tree.flatten(x)[0])[0]
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(loss * replicas)
+                metric.update_state(loss * replicas, sample_weight=size)
         return self.compute_metrics(x, y, predictions, sample_weight)
+
+    def _loss_of_labels(self, x, y, predictions, sample_weight):
+        """Returns the loss without regularizers."""
+        return super().compute_loss(
+            x, y, predictions, sample_weight, training=True
+        )
+
+    def _regularization(self):
+        """Returns what regularizers add in the architecture that runs.
+
+        They see zeros where it does not use a weight. Where a mixture of all
+        runs, it uses all.
+        """
+        space = self.architecture_space
+        if not space.is_running:
+            values = space.look_up(tf.convert_to_tensor(self.selection))
+            with space.running(values):
+                return self._regularization()
+        is_mixture = space.is_mixture
+        total = 0.0
+        for variable, regularizer in self._regularized:
+            if not variable.trainable:
+                continue
+            weight = tf.convert_to_tensor(variable.value)
+            use = part = None
+            if not is_mixture:
+                use = self._uses.get(id(variable))
+                part = self._parts.used(variable, ElasticValue.current)
+            if part is not None:
+                weight = tf.where(part, weight, tf.zeros([], weight.dtype))
+            added = regularizer(weight)
+            if use is not None:
+                added = tf.where(use.current() > 0, added, 0.0)
+            total += added
+        # Losses of replicas are added.
+        return total / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _add_regularizers(self, gradients, variables):
+        """Adds the gradients of regularizers to others.
+
+        What the step does not use is not changed by the optimizer anyway.
+        """
+        of_variables = {id(v): r for v, r in self._regularized}
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        results = []
+        for gradient, variable in zip(gradients, variables, strict=True):
+            regularizer = of_variables.get(id(variable))
+            if regularizer is not None:
+                with tf.GradientTape() as tape:
+                    added = regularizer(variable.value) / replicas
+                    added = self.optimizer.scale_loss(added)
+                gradient += tape.gradient(added, variable.value)
+            results.append(gradient)
+        return results
 
     def _objective_of_others(self, x, y, teacher, sample_weight):
         """Returns the loss of all paths but the first."""
         if not self.sampling.distills:
-            return lambda predictions: self.compute_loss(
-                x, y, predictions, sample_weight, training=True
+            return lambda predictions: self._loss_of_labels(
+                x, y, predictions, sample_weight
             )
-        loss = self._distillation_loss or distillation_loss(self.loss)
+        loss = (
+            distillation_loss(self.loss)
+            if self._distillation_loss is None
+            else loss_of(self._distillation_loss)
+        )
         teacher = tf.nest.map_structure(tf.stop_gradient, teacher)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return lambda predictions: loss(teacher, predictions) / replicas
+        return lambda predictions: loss(teacher, predictions, sample_weight)
 
     # Building.
 
@@ -566,6 +658,21 @@ class Supernet(keras.Model):
         visit(self.network, None)
         return uses
 
+    def _take_regularizers(self):
+        """Takes the regularizers from the variables.
+
+        Keras would add those of all candidates to the loss of each.
+
+        Returns:
+            List of pairs of a `keras.Variable` and its regularizer.
+        """
+        found = []
+        for variable in self.trainable_variables:
+            if variable.regularizer is not None:
+                found.append((variable, variable.regularizer))
+                variable.regularizer = None
+        return found
+
     def _build_one(self, options):
         hp = self.space
         values = self._hp.architectures.values(
@@ -583,7 +690,27 @@ class Supernet(keras.Model):
             self.random_architecture(rng),
         ):
             options = self._options(values)
-            inherit(self._build_one(options), self._elastic_graph, options)
+            self._inherit(self._build_one(options), options)
+
+    def _inherit(self, model, options):
+        """Gives a model its weights; raises if it predicts anything else."""
+        inherit(model, self._elastic_graph, options)
+        space = self.architecture_space
+        vector = space.vector(options)
+
+        def subnet(inputs):
+            with space.running(space.look_up(tf.constant(vector))):
+                return self.network(inputs, training=False)
+
+        # Layers may count their calls, for one.
+        changing = [
+            *model.non_trainable_variables,
+            *self.network.non_trainable_variables,
+        ]
+        before = [variable.numpy() for variable in changing]
+        check_same_outputs(model, subnet, self._values(vector))
+        for variable, value in zip(changing, before, strict=True):
+            variable.assign(value)
 
     def _values(self, vector):
         return self.architecture_space.values(vector)
@@ -592,11 +719,44 @@ class Supernet(keras.Model):
         values = architecture
         if isinstance(values, keras_tuner.HyperParameters):
             values = values.values
-        if not isinstance(values, dict):
+        elif not isinstance(values, dict):
             raise ValueError(
                 "Invalid value received for argument `architecture`. "
                 "Expected a dict of hyperparameter values, or "
                 "`keras_tuner.HyperParameters`. Received: "
                 f"architecture={architecture!r}"
             )
+        else:
+            self._check_names(values)
+        self._check_complete(values)
         return self.architecture_space.options(values)
+
+    def _check_names(self, values):
+        """Raises if there are values that nothing asks for."""
+        known = {*self.choices, *self._hp.fixed}
+        unknown = [
+            name
+            for name in values
+            # What KerasTuner's tuners write beside the values of a trial.
+            if name not in known and not name.startswith("tuner/")
+        ]
+        if unknown:
+            raise ValueError(
+                "Invalid value received for argument `architecture`. Expected "
+                f"values of {list(self.choices)}. Received also: {unknown}"
+            )
+
+    def _check_complete(self, values):
+        """Raises if a hyperparameter that is active has no value."""
+        # Of what is fixed, the space knows nothing.
+        active = dict(self._hp.fixed)
+        for hp in architectures.parents_first(self._hp):
+            if not architectures.is_active(hp, active):
+                continue
+            if hp.name not in values:
+                raise ValueError(
+                    "Invalid value received for argument `architecture`. "
+                    "Expected a value of each active hyperparameter. "
+                    f"{hp.name!r} is missing. Received: architecture={values}"
+                )
+            active[hp.name] = values[hp.name]

@@ -39,6 +39,8 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
     def Choice(self, name, values, *args, **kwargs):  # noqa: N802
         """Returns all values at once."""
         register = super().Choice
+        values = list(values)
+        self._check_fixed(name, values)
         return self._all(name, lambda: register(name, values, *args, **kwargs))
 
     def Int(self, name, *args, **kwargs):  # noqa: N802
@@ -54,6 +56,7 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
     def Boolean(self, name, *args, **kwargs):  # noqa: N802
         """Returns both values at once."""
         register = super().Boolean
+        self._check_fixed(name, [False, True])
         return self._all(name, lambda: register(name, *args, **kwargs))
 
     def get(self, name):
@@ -93,16 +96,24 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
         value = self.Choice(name, choices)
         if isinstance(value, ElasticValue):
             return self.architectures.option(value.names[0], choices)
-        if value not in choices:
-            raise ValueError(
-                "Invalid value received for argument `fixed`. Expected for "
-                f"{name!r} one of {choices}. Received: {value!r}"
-            )
         return choices.index(value)
 
     def realize(self, primitive, inputs):
         """Realises a choice primitive as switches; returns its outputs."""
         return realize(self, primitive, inputs)
+
+    def _check_fixed(self, name, choices):
+        """Raises if a fixed value is none of a choice.
+
+        Numbers of `Int` and `Float` may lie beside what would be searched.
+        """
+        full_name = "/".join([*self._prefixes, name])
+        value = self.fixed.get(full_name, choices[0])
+        if value not in choices:
+            raise ValueError(
+                "Invalid value received for argument `fixed`. Expected for "
+                f"{full_name!r} one of {choices}. Received: {value!r}"
+            )
 
     def _all(self, name, register):
         """Registers a hyperparameter; returns all its values at once."""

@@ -147,14 +147,103 @@ def test_weights_that_a_step_does_not_use_stay_as_they_are(optimizer):
     assert changed == [True, False, False]
 
 
-def test_training_one_path_is_training_its_model():
+class Listed(SamplingRule):
+    """Trains these architectures in each step, from the given step on."""
+
+    def __init__(self, *paths, begin=0, before=None, distills=False):
+        self.listed, self.begin, self.before = paths, begin, before or paths
+        self.num_paths = len(paths)
+        self.distills = distills
+
+    def paths(self, step, seed):
+        del seed
+        space = self.space
+        listed, before = (
+            np.array([space.vector(space.options(v)) for v in part])
+            for part in (self.listed, self.before)
+        )
+        return tf.where(step < self.begin, before, listed)
+
+
+def searched_widths(hp):
+    """A width, a kernel, what normalizes and mixes them."""
+    x = inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(
+        hp.Choice("width", [4, 8]), hp.Choice("kernel", [1, 3]), padding="same"
+    )(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = layers.DepthwiseConv2D(hp.Choice("depthwise", [3, 5]), padding="same")(
+        x
+    )
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x))
+    return builds.compiled(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+LARGE = {"width": 8, "kernel": 3, "depthwise": 5}
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1),
+        keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    ],
+    ids=lambda optimizer: optimizer.name,
+)
+def test_parts_of_weights_that_a_step_does_not_use_stay_as_they_are(optimizer):
+    paths = [
+        {"width": 4, "kernel": 3, "depthwise": 3},
+        {"width": 8, "kernel": 1, "depthwise": 3},
+    ]
+    rule = Listed(*paths, begin=2, before=[LARGE, LARGE])
+    supernet = made(searched_widths, sampling=rule)
+    supernet.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = builds.data((5, 5, 2))
+    supernet.fit(x, y, batch_size=32, verbose=0)  # Two steps of the largest.
+
+    def state():
+        variables = [*supernet.trainable_variables, *optimizer.variables]
+        return [variable.numpy() for variable in variables]
+
+    before = state()
+    supernet.fit(x, y, batch_size=32, epochs=2, verbose=0)
+    used = {
+        (3, 3, 2, 8): np.zeros((3, 3, 2, 8), bool),
+        (8,): np.ones(8, bool),
+        (5, 5, 8, 1): np.zeros((5, 5, 8, 1), bool),
+        (8, 3): np.ones((8, 3), bool),
+        (3,): np.ones(3, bool),
+    }
+    used[3, 3, 2, 8][..., :4] = used[3, 3, 2, 8][1, 1] = True
+    used[5, 5, 8, 1][1:4, 1:4] = True
+    seen = set()
+    for old, new in zip(before, state(), strict=True):
+        if old.ndim:
+            seen.add(old.shape)
+            rest = ~used[old.shape]
+            np.testing.assert_array_equal(old[rest], new[rest])
+            assert np.any(old != new)
+    assert seen == set(used)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Adam,
+        keras.optimizers.Nadam,
+        keras.optimizers.Lamb,
+        keras.optimizers.Adafactor,
+    ],
+    ids=lambda optimizer: optimizer.__name__,
+)
+def test_training_one_path_is_training_its_model(optimizer):
     """Same data, same steps: the supernet's subnet is the trained model."""
     values = {"width": 8, "op": "first"}
     supernet = made(sampling=Always(**values))
-    supernet.compile(
-        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy"
-    )
+    supernet.compile(optimizer(0.01), "sparse_categorical_crossentropy")
     model = supernet.extract_subnet(values)
+    model.compile(optimizer(0.01), "sparse_categorical_crossentropy")
     x, y = builds.data()
     history = model.fit(x, y, batch_size=16, shuffle=False, epochs=3, verbose=0)
     others = supernet.fit(
@@ -168,6 +257,219 @@ def test_training_one_path_is_training_its_model():
         model.get_weights(), subnet.get_weights(), strict=True
     ):
         np.testing.assert_allclose(trained, inherited, atol=1e-5)
+
+
+def candidates(hp, loss="sparse_categorical_crossentropy", **arguments):
+    """Four candidates in one place."""
+    x = inputs = keras.Input((6,))
+    functions = {"a": None, "b": "relu", "c": "tanh", "d": "elu"}
+    x = layers.LayerChoice(
+        hp,
+        "op",
+        {
+            key: lambda f=f: keras.layers.Dense(6, f, **arguments)
+            for key, f in functions.items()
+        },
+    )(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(x))
+    model.compile(keras.optimizers.SGD(0.1), loss)
+    return model
+
+
+def changes(build, *paths, distills=False, **arguments):
+    """Returns by how much one step changes the weights of each path."""
+    supernet = made(build, sampling=Listed(*paths, distills=distills))
+    before = [supernet.extract_subnet(path).get_weights() for path in paths]
+    supernet.fit(verbose=0, batch_size=64, **arguments)
+    return [
+        [new - old for new, old in zip(model.get_weights(), olds, strict=True)]
+        for olds, model in zip(
+            before, map(supernet.extract_subnet, paths), strict=True
+        )
+    ]
+
+
+@pytest.mark.parametrize("build", [candidates, builds.small])
+def test_gradients_of_the_architectures_of_a_step_are_added(build):
+    space = made(build).architecture_space
+    paths = [space.values([0] * len(space.names)) for _ in range(2)]
+    paths[1] = space.values(space.num_options - 1)
+    if build is builds.small:  # Both have the first half of the channels.
+        paths[1]["op"] = paths[0]["op"]
+    x, y = builds.data()
+
+    def sgd(hp):
+        model = build(hp)
+        model.compile(keras.optimizers.SGD(0.1), model.loss)
+        return model
+
+    ((*_, first),) = changes(sgd, paths[0], x=x, y=y)
+    ((*_, second),) = changes(sgd, paths[1], x=x, y=y)
+    for *_, both in changes(sgd, *paths, x=x, y=y):  # The bias at the end.
+        np.testing.assert_allclose(both, first + second, atol=1e-6)
+
+
+def test_regularizers_count_once_however_many_architectures_run():
+    x, y = builds.data()
+    for rule in (
+        FairSampling(),
+        SandwichSampling(),
+        Listed({"op": "b"}),
+        Listed({"op": "b"}, {"op": "b"}),
+    ):
+        supernet = made(
+            lambda hp: candidates(hp, kernel_regularizer="l2"), sampling=rule
+        )
+        rule = supernet.sampling
+        values = {"op": "b"}
+        if isinstance(rule, SandwichSampling):
+            values = supernet.largest_architecture()
+        layer = supernet.extract_subnet(values).layers[1]
+        before = layer.kernel.numpy()
+        # Inputs of 0: nothing but the regularizer has a gradient.
+        supernet.fit(np.zeros_like(x), y, batch_size=64, verbose=0)
+        after = supernet.extract_subnet(values).layers[1].kernel.numpy()
+        np.testing.assert_allclose(after / before, 1 - 0.1 * 2 * 0.01, 1e-4)
+
+
+def test_regularizers_of_a_subnet_are_those_of_its_model():
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Choice("w", [4, 8]), kernel_regularizer="l1")(x)
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "a": lambda: keras.layers.Dense(6, bias_regularizer="l2"),
+                "b": lambda: keras.layers.Dense(6, kernel_regularizer="l2"),
+            },
+        )(x)
+        outputs = keras.layers.Dense(3, "softmax", kernel_regularizer="l1")(x)
+        return builds.compiled(inputs, outputs)
+
+    x, y = builds.data()
+    for values in ({"w": 4, "op": "b"}, {"w": 8, "op": "a"}):
+        supernet = made(build, sampling=Always(**values))
+        model = supernet.extract_subnet(values)
+        supernet.set_architecture(values)
+        for each in (supernet, model):
+            each.fit(x, y, shuffle=False, verbose=0)
+        assert supernet.evaluate(x, y, verbose=0) == pytest.approx(
+            model.evaluate(x, y, verbose=0), rel=1e-5
+        )
+        trained = supernet.extract_subnet(values).get_weights()
+        for one, other in zip(model.get_weights(), trained, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_the_loss_is_the_mean_over_examples_of_unequal_batches():
+    values = {"width": 8, "op": "first"}
+    x, y = builds.data(size=33)
+    x[32] *= 50
+    supernet = made(sampling=Always(**values))
+    model = supernet.extract_subnet(values)
+    losses = []
+    for each in (supernet, model):
+        each.compile(
+            keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy"
+        )
+        history = each.fit(x, y, batch_size=32, shuffle=False, verbose=0)
+        losses.append(history.history["loss"][0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_arguments_of_fit_by_position():
+    supernet = made()
+    x, y = builds.data()
+    history = supernet.fit(x, y, 32, 1, 0, None, 0.0, (x, y))
+    assert "val_loss" in history.history
+
+
+def test_progressive_shrinking_begins_as_a_training_of_the_largest():
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(keras.optimizers.SGD(0.1), model.loss)
+        return model
+
+    x, y = builds.data()
+    supernet = made(build, sampling=ProgressiveShrinking(steps_per_phase=8))
+    values = supernet.largest_architecture()
+    model = supernet.extract_subnet(values)
+    for each in (model, supernet):
+        each.fit(x, y, batch_size=16, shuffle=False, epochs=2, verbose=0)
+    trained = supernet.extract_subnet(values).get_weights()
+    # With moving statistics: a second path would have moved them too.
+    for one, other in zip(model.get_weights(), trained, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    model.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    supernet.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    trained = supernet.extract_subnet(values).get_weights()
+    assert any(map(lambda a, b: np.any(a != b), model.get_weights(), trained))
+
+
+@pytest.mark.parametrize(
+    ("loss", "one_hot"),
+    [
+        ("mse", True),
+        ("sparse_categorical_crossentropy", False),
+        (keras.losses.SparseCategoricalCrossentropy(reduction="sum"), False),
+        (keras.losses.MeanSquaredError(reduction="sum"), True),
+    ],
+)
+def test_students_learn_at_the_rate_of_their_teacher(loss, one_hot):
+    """A student that learns the labels from its teacher moves as it does."""
+
+    class Knows(keras.layers.Layer):
+        """Predicts the labels, which are inputs."""
+
+        def call(self, inputs):
+            return inputs[:, :3]
+
+    def build(hp):
+        inputs = keras.Input((9,))
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "knows": Knows,
+                "dense": lambda: keras.layers.Dense(3, "softmax"),
+            },
+        )(inputs)
+        x = keras.layers.Identity()(x)
+        model = keras.Model(inputs, x)
+        model.compile(keras.optimizers.SGD(0.01), loss)
+        return model
+
+    x, y = builds.data()
+    labels = np.eye(3)[y].astype("float32")
+    arguments = {
+        "x": np.concatenate([labels, x], axis=1),
+        "y": labels if one_hot else y,
+        "sample_weight": np.linspace(0, 1, 64, dtype="float32"),
+    }
+    knows, dense = {"op": "knows"}, {"op": "dense"}
+    (alone,) = changes(build, dense, **arguments)
+    _, student = changes(build, knows, dense, distills=True, **arguments)
+    assert np.abs(alone[0]).max() > 1e-4
+    for one, other in zip(alone, student, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [None, -1])
+def test_distillation_losses_of_ones_own(axis):
+    def distance(teacher, student):
+        return keras.ops.mean((teacher - student) ** 2, axis=axis)
+
+    x, y = builds.data()
+    found = []
+    for arguments in ({}, {"distillation_loss": distance}):
+        rule = Listed({"op": "a"}, {"op": "c"}, distills=True)
+        supernet = made(candidates, sampling=rule)
+        supernet.compile("sgd", "mse", **arguments)
+        supernet.fit(x, np.eye(3)[y], batch_size=64, verbose=0)
+        found.append(supernet.extract_subnet({"op": "c"}).get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -261,15 +563,26 @@ def test_a_training_that_was_killed_goes_on_exactly(tmp_path):
 
     def train(*callbacks):
         supernet = made(sampling=SandwichSampling(num_random=1))
-        supernet.fit(
-            x, y, batch_size=16, epochs=4, verbose=0, callbacks=callbacks
+        epochs = []
+        count = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: epochs.append(epoch)
         )
-        return supernet.get_weights()
+        supernet.fit(
+            x,
+            y,
+            batch_size=16,
+            epochs=4,
+            verbose=0,
+            callbacks=[*callbacks, count],
+        )
+        return supernet.get_weights(), epochs
 
-    expected = train()
+    expected, _ = train()
     with pytest.raises(KeyboardInterrupt):
         train(keras.callbacks.BackupAndRestore(tmp_path), Stop())
-    resumed = train(keras.callbacks.BackupAndRestore(tmp_path))
+    resumed, epochs = train(keras.callbacks.BackupAndRestore(tmp_path))
+    assert epochs[0] > 0
+    assert epochs[-1] == 3
     for a, b in zip(expected, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -280,15 +593,114 @@ def test_calibration_gives_the_statistics_of_the_data():
     supernet.fit(x, y, verbose=0)
     values = {"width": 8, "op": "first"}
     supernet.set_architecture(values)
-    supernet.calibrate(x, batch_size=16, num_batches=4)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    for data in (x, batches):
+        supernet.calibrate(data, batch_size=64)
+        subnet = supernet.extract_subnet(values)
+        norm = subnet.layers[-2]
+        before = keras.Model(subnet.inputs, norm.input).predict(x, verbose=0)
+        np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
+        expected = before.reshape(1 if data is x else 4, -1, before.shape[1])
+        np.testing.assert_allclose(
+            norm.moving_variance, expected.var(1).mean(0), rtol=1e-4
+        )
+
+
+def test_calibration_sees_all_of_sorted_data():
+    supernet = made()
+    x, _ = builds.data(size=4000)
+    x[2000:] += 5
+    values = {"width": 8, "op": "first"}
+    supernet.set_architecture(values)
+    supernet.calibrate(x)
     subnet = supernet.extract_subnet(values)
     norm = subnet.layers[-2]
     before = keras.Model(subnet.inputs, norm.input).predict(x, verbose=0)
-    np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
-    batches = before.reshape(4, 16, -1)
     np.testing.assert_allclose(
-        norm.moving_variance, batches.var(1).mean(0), rtol=1e-4
+        norm.moving_mean, before.mean(0), atol=0.2 * before.std(0).max()
     )
+    np.testing.assert_allclose(norm.moving_variance, before.var(0), rtol=0.1)
+
+
+def with_dropout(hp):
+    x = inputs = keras.Input((6,))
+    x = keras.layers.Dropout(0.5)(x)
+    x = layers.Dense(hp.Choice("width", [4, 8]))(x)
+    x = keras.layers.BatchNormalization()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+def test_calibration_does_not_depend_on_what_was_done_before():
+    supernet = made(with_dropout)
+    x, y = builds.data()
+    losses = []
+    for _ in range(3):
+        supernet.calibrate(x)
+        losses.append(supernet.evaluate(x, y, verbose=0)[0])
+    assert losses[0] == losses[1] == losses[2]
+    # As in inference, that is without dropout.
+    subnet = supernet.extract_subnet(supernet.architecture)
+    norm = subnet.layers[-2]
+    before = keras.Model(subnet.inputs, norm.input).predict(x, verbose=0)
+    np.testing.assert_allclose(norm.moving_mean, before.mean(0), atol=1e-5)
+
+
+def test_calibration_of_a_narrow_subnet_leaves_the_other_channels():
+    supernet = made(searched_widths)
+    x, y = builds.data((5, 5, 2))
+    supernet.fit(x, y, verbose=0)
+    supernet.set_architecture(LARGE)
+    supernet.calibrate(x)
+    before = supernet.evaluate(x, y, verbose=0)
+    statistics = supernet.statistics()
+    narrow = {**LARGE, "width": 4}
+    supernet.set_architecture(narrow)
+    supernet.calibrate(x + 1)
+    for old, new in zip(statistics, supernet.statistics(), strict=True):
+        np.testing.assert_array_equal(old[4:], new[4:])
+        assert np.all(old[:4] != new[:4])
+    supernet.calibrate(x)
+    supernet.set_architecture(LARGE)
+    assert supernet.evaluate(x, y, verbose=0) == pytest.approx(before)
+
+
+def test_values_that_are_not_active_may_be_missing():
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Repeat(
+            hp,
+            "depth",
+            min_repeats=0,
+            max_repeats=2,
+            block=lambda name: layers.LayerChoice(
+                hp,
+                name,
+                {
+                    "a": lambda: keras.layers.Dense(6),
+                    "b": lambda: keras.layers.Dense(6, "relu"),
+                },
+            ),
+        )(x)
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    supernet = made(build)
+    supernet.set_architecture({"depth": 0})
+    supernet.set_architecture({"depth": 1, "depth_0": "b"})
+    with pytest.raises(ValueError, match="'depth_1' is missing"):
+        supernet.set_architecture({"depth": 2, "depth_0": "b"})
+
+
+def test_calibration_does_not_change_a_later_training():
+    x, y = builds.data()
+
+    def losses(*is_calibrated):
+        supernet = made(with_dropout)
+        supernet.fit(x, y, verbose=0)
+        if is_calibrated:
+            supernet.calibrate(x)
+        return supernet.fit(x, y, shuffle=False, verbose=0).history["loss"]
+
+    assert losses() == losses(True)
 
 
 def test_weights_are_saved_and_loaded(tmp_path):
@@ -402,9 +814,53 @@ def behind_a_width(hp):
     return builds.compiled(inputs, keras.layers.Dense(3)(x))
 
 
+def softmax_of_a_width(hp):
+    inputs = keras.Input((4,))
+    hidden = layers.Dense(hp.Choice("bad", [3, 4]), activation="softmax")
+    return builds.compiled(inputs, keras.layers.Dense(3)(hidden(inputs)))
+
+
+def softmax_of_filters(hp):
+    inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(hp.Choice("bad", [3, 4]), 1, activation="softmax")(inputs)
+    x = keras.layers.Flatten()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def softmax_of_depthwise(hp):
+    inputs = keras.Input((5, 5, 2))
+    x = layers.Conv2D(hp.Choice("bad", [3, 4]), 1)(inputs)
+    x = keras.layers.DepthwiseConv2D(3, activation="softmax")(x)
+    x = keras.layers.Flatten()(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def behind_a_function(hp, function):
+    inputs = keras.Input((4,))
+    x = layers.Dense(hp.Choice("bad", [4, 8]))(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Activation(function)(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def mixing_function(hp):
+    return behind_a_function(
+        hp, lambda x: x - keras.ops.max(x, -1, keepdims=True)
+    )
+
+
+def logarithm(hp):
+    return behind_a_function(hp, keras.ops.log)
+
+
 @pytest.mark.parametrize(
     "build",
     [
+        softmax_of_a_width,
+        softmax_of_filters,
+        softmax_of_depthwise,
+        mixing_function,
+        logarithm,
         ordinary_layer,
         optimizer,
         without_step,
@@ -449,6 +905,55 @@ def test_a_build_that_hides_a_dependence_is_found():
         made(build)
 
 
+def test_a_build_that_hides_an_activation_is_found():
+    def build(hp):
+        is_first = hp.values.get("op", "first") == "first"
+        model = builds.small(hp)
+        x = keras.layers.Activation("relu" if is_first else "tanh")(
+            model.outputs[0]
+        )
+        return builds.compiled(model.inputs, x)
+
+    with pytest.raises(ValueError, match="'op': .*predicts something else"):
+        made(build)
+
+
+def test_what_shows_in_no_architecture_tried_is_found_when_taken_out():
+    def build(hp):
+        is_rare = hp.values.get("width") == 10 and hp.values["op"] == "third"
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Int("width", 2, 64, step=8))(x)
+        x = layers.LayerChoice(
+            hp,
+            "op",
+            {
+                "first": lambda: keras.layers.Dense(6),
+                "third": lambda: keras.layers.Dense(
+                    6, activation="tanh" if is_rare else None
+                ),
+            },
+        )(x)
+        return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+    supernet = made(build)
+    supernet.extract_subnet({"width": 18, "op": "third"})
+    with pytest.raises(ValueError, match="predicts something else"):
+        supernet.extract_subnet({"width": 10, "op": "third"})
+
+
+def test_functions_of_ones_own_behind_a_width():
+    def build(hp):
+        return behind_a_function(hp, lambda x: x * keras.ops.sigmoid(x) + 1)
+
+    supernet = made(build)
+    x, _ = builds.data((4,))
+    supernet.set_architecture({"bad": 4})
+    subnet = supernet.extract_subnet({"bad": 4})
+    np.testing.assert_allclose(
+        supernet.predict(x, verbose=0), np.array(subnet(x)), atol=1e-6
+    )
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="Received: build=3"):
         nas.Supernet(3)
@@ -458,9 +963,18 @@ def test_bad_arguments_are_refused():
         made(fixed={"rate": 1})
     with pytest.raises(ValueError, match="nothing to share"):
         made(fixed={"width": 4, "op": "first"})
+    with pytest.raises(ValueError, match=r"'width' one of \[4, 8\].*: 5"):
+        made(fixed={"width": 5})
     supernet = made()
     with pytest.raises(ValueError, match=re.escape("Expected one of [4, 8]")):
         supernet.set_architecture({"width": 5, "op": "first"})
+    for values in ({}, {"width": 8}, {"op": "first"}):
+        with pytest.raises(ValueError, match="is missing"):
+            supernet.set_architecture(values)
+        with pytest.raises(ValueError, match="is missing"):
+            supernet.extract_subnet(values)
+    with pytest.raises(ValueError, match=r"Received also: \['widht'\]"):
+        supernet.set_architecture({"widht": 8, "width": 8, "op": "first"})
     with pytest.raises(ValueError, match="architecture=3"):
         supernet.set_architecture(3)
 
