@@ -7,7 +7,6 @@ import time
 
 import keras
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 from keras_tuner.errors import FatalValueError
 
@@ -20,6 +19,11 @@ from keras_nas.evaluators.nested_arrays import (
 )
 from keras_nas.evaluators.training_recorder import TrainingRecorder
 from keras_nas.supernet import SamplingRule, Supernet
+from keras_nas.supernet.fit_data import (
+    calibration_inputs,
+    evaluate_arguments,
+    split_validation,
+)
 
 FOLDER = "supernet"
 _WEIGHTS_FILE = "supernet.weights.h5"
@@ -70,6 +74,7 @@ class WeightSharing(Evaluator):
     Example:
 
     >>> import tempfile
+    >>> import numpy as np
     >>> import keras_nas as nas
     >>> def build(hp):
     ...     x = inputs = keras.Input((8,))
@@ -255,26 +260,49 @@ class _Score:
         x=None,
         y=None,
         batch_size=None,
-        *_,
-        validation_data=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
         validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
         validation_batch_size=None,
-        **__,
+        validation_freq=1,
     ):
         """Takes the arguments of `model.fit`; returns a `History`."""
-        data = x if y is None else (x, y)
-        held_out = validation_data
+        del epochs, verbose, callbacks, shuffle, class_weight
+        del initial_epoch, validation_freq
+        data, held_out = (x, y, sample_weight), validation_data
         if held_out is None and validation_split:
-            data, held_out = _split(data, validation_split)
-        self._supernet.calibrate(
-            data[0] if isinstance(data, tuple) else data,
-            batch_size=batch_size or 32,
-            num_batches=self._num_batches,
-        )
-        prefix = "" if held_out is None else "val_"
+            data, held_out = split_validation(*data, validation_split)
+        try:
+            inputs = calibration_inputs(
+                data[0], batch_size or 32, self._num_batches
+            )
+        except ValueError as error:
+            raise FatalValueError(str(error)) from error
+        self._supernet.calibrate(**inputs)
+        if held_out is None:
+            prefix, held_out, steps = "", data, steps_per_epoch
+        else:
+            prefix, steps = "val_", validation_steps
+        arguments = evaluate_arguments(held_out)
+        if steps is None and _is_endless(arguments["x"]):
+            raise FatalValueError(
+                "The dataset that candidates are scored on is endless. "
+                "Expected `validation_steps` (`steps_per_epoch` without "
+                "validation data), the number of its batches to score on. "
+                f"Received: {arguments['x']!r}"
+            )
         metrics = self._supernet.evaluate(
-            *_arguments(data if held_out is None else held_out),
+            **arguments,
             batch_size=validation_batch_size or batch_size,
+            steps=steps,
             verbose=0,
             return_dict=True,
         )
@@ -306,22 +334,10 @@ class _EpochLines(keras.callbacks.Callback):
         )
 
 
-def _split(data, share):
-    """Splits off the last examples, as `model.fit` does."""
-    size = len(keras.tree.flatten(data)[0])
-    first = int(np.floor(size * (1.0 - share)))
-    return (
-        keras.tree.map_structure(lambda part: part[:first], data),
-        keras.tree.map_structure(lambda part: part[first:], data),
+def _is_endless(data):
+    return isinstance(data, tf.data.Dataset) and (
+        data.cardinality() == tf.data.INFINITE_CARDINALITY
     )
-
-
-def _arguments(data):
-    """Returns data as positional arguments of `evaluate`."""
-    if not isinstance(data, tuple):
-        return (data,)
-    x, y, *weights = data
-    return (x, y, None, None, *weights) if weights else (x, y)
 
 
 def _plain(value):

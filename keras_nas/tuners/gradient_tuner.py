@@ -14,6 +14,7 @@ from keras_nas.evaluators.nested_arrays import (
 )
 from keras_nas.oracles import Oracle
 from keras_nas.supernet import Supernet
+from keras_nas.supernet.fit_data import split_validation
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
 from keras_nas.supernet.gradient.most_probable import (
     most_probable_architectures,
@@ -326,16 +327,8 @@ class GradientTuner(Tuner):
         x, y, weight = (given.get(n) for n in ("x", "y", "sample_weight"))
         share = given.get("validation_split")
         if share:
-            # As `fit` does it: what comes last validates trials.
-            size = len(keras.tree.flatten(x)[0])
-            x, y, weight = (
-                None
-                if part is None
-                else keras.tree.map_structure(
-                    lambda array: array[: int(size * (1 - share))], part
-                )
-                for part in (x, y, weight)
-            )
+            # The rest validates trials.
+            (x, y, weight), _ = split_validation(x, y, weight, share)
         return SearchData(
             x,
             y,

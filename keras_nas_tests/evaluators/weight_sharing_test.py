@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras_tuner.errors import FatalValueError
 
 import keras_nas as nas
 from keras_nas.evaluators import WeightSharing
@@ -29,11 +31,11 @@ class Epochs(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def make(directory, max_trials=5, **arguments):
+def make(directory, max_trials=5, objective="val_accuracy", **arguments):
     evaluator = WeightSharing(**({"epochs": 3} | arguments))
     return nas.RegularizedEvolution(
         builds.small,
-        objective="val_accuracy",
+        objective=objective,
         max_trials=max_trials,
         population_size=3,
         evaluator=evaluator,
@@ -115,6 +117,72 @@ def test_validation_split_holds_out_the_last_examples(tmp_path):
         whole.oracle.trials.values(), split.oracle.trials.values(), strict=True
     ):
         assert one.score == other.score
+
+
+def scores(directory, *data, **arguments):
+    tuner = make(directory, max_trials=2, epochs=1)
+    tuner.search(*data, **arguments, verbose=0)
+    return [trial.score for trial in tuner.oracle.trials.values()]
+
+
+def test_an_endless_validation_dataset_is_read_for_its_steps(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    half = X[:32], Y[:32]
+    assert scores(
+        tmp_path / "a",
+        *(X, Y),
+        validation_data=dataset.repeat(),
+        validation_steps=2,
+    ) == scores(tmp_path / "b", X, Y, validation_data=half)
+
+
+def test_an_endless_dataset_without_steps_is_refused(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    with pytest.raises(FatalValueError, match="`validation_steps`"):
+        scores(tmp_path, X, Y, validation_data=dataset.repeat())
+
+
+def test_validation_split_keeps_the_weights_of_examples(tmp_path):
+    weights = np.ones(len(X), "float32")
+    weights[-32:-1] = 0
+    tuner = make(tmp_path, max_trials=1, objective="val_loss")
+    tuner.search(X, Y, sample_weight=weights, validation_split=0.25, verbose=0)
+    (trial,) = tuner.oracle.trials.values()
+    (model,) = tuner.get_best_models()
+    held_out = {"x": X[-32:], "y": Y[-32:]}
+    weighted = model.evaluate(
+        **held_out, sample_weight=weights[-32:], verbose=0
+    )[0]
+    assert trial.score == pytest.approx(weighted, rel=1e-4)
+    assert trial.score != pytest.approx(
+        model.evaluate(**held_out, verbose=0)[0], rel=1e-2
+    )
+
+
+def test_what_fit_takes_besides_arrays(tmp_path):
+    class Rows(keras.utils.PyDataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            rows = slice(index * 16, index * 16 + 16)
+            return X[rows], Y[rows]
+
+    found = scores(tmp_path / "a", Rows(), validation_data=(X, Y))
+    assert all(0 <= score <= 1 for score in found)
+    assert len(found) == 2
+
+    def endless():
+        while True:
+            yield X[:16], Y[:16]
+
+    with pytest.raises(FatalValueError, match="read once(.|\n)*PyDataset"):
+        scores(
+            tmp_path / "b",
+            endless(),
+            steps_per_epoch=2,
+            validation_data=(X, Y),
+        )
 
 
 def test_it_says_what_the_supernet_does(tmp_path, capsys):

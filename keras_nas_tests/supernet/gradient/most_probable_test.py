@@ -52,7 +52,9 @@ def test_architectures_come_in_the_order_of_their_best_tuples():
     space = conditional_space()
     rng = np.random.default_rng(3)
     given = {
-        name: dict(zip(values, rng.dirichlet(np.ones(len(values))).tolist()))
+        name: dict(
+            zip(values, rng.dirichlet(np.ones(len(values))), strict=True)
+        )
         for name, values in {
             "a": ["x", "y", "z"],
             "b": [1, 2],
@@ -83,9 +85,7 @@ def test_inactive_hyperparameters_do_not_hold_up_the_second():
             space.Choice(f"b{i}", [1, 2, 3])
     given = {f"b{i}": {1: 0.34, 2: 0.33, 3: 0.33} for i in range(60)}
     given["a"] = {1: 0.999, 2: 0.001}
-    found = list(
-        itertools.islice(most_probable_architectures(given, space), 3)
-    )
+    found = list(itertools.islice(most_probable_architectures(given, space), 3))
     assert found[0] == {"a": 1}
     assert found[1] == {"a": 2} | {f"b{i}": 1 for i in range(60)}
     assert sorted(found[2].values()) == [1] * 59 + [2, 2]
