@@ -90,6 +90,7 @@ class GradientSearch:
             self._train_alphas_once, reduce_retracing=True
         )
         self._is_prepared = False
+        self._num_steps = 0
         self.history = []
         self._logits = []  # Of each epoch.
         self._chosen_epoch = None
@@ -138,18 +139,20 @@ class GradientSearch:
         """
         epoch = len(self.history)
         progress = tf.constant(epoch / max(1, self.epochs - 1), "float32")
-        first_step = int(self.supernet.optimizer.iterations.numpy())
         self.supernet.reset_metrics()
         self._alpha_loss.reset_state()
-        number = -1
-        for number, (batch, alpha_batch) in enumerate(data.epoch(epoch)):
+        first_step = self._num_steps
+        for batch, alpha_batch in data.epoch(epoch):
             if not self._is_prepared:
                 self._prepare(batch)
-            step = tf.constant(first_step + number)
+            # An optimizer does not count all steps: not those whose gradients
+            # it accumulates, nor those with gradients beyond float16.
+            step = tf.constant(self._num_steps)
+            self._num_steps += 1
             if epoch >= self.warmup_epochs:
                 self._train_alphas(alpha_batch, batch, progress, step)
             self._train_weights(batch, progress, step)
-        if number < 0:
+        if self._num_steps == first_step:
             raise ValueError(
                 "There is no whole batch in an epoch of the data. Expected "
                 "at least one. Received a dataset that is empty."
@@ -204,7 +207,8 @@ class GradientSearch:
         """
         return {
             "seed": self.seed,
-            "history": self.history,
+            "num_steps": self._num_steps,
+            "history": list(self.history),
             "chosen_epoch": self._chosen_epoch,
             "logits": [part.tolist() for part in self._logits],
             "variables": [np.asarray(v.numpy()) for v in self._variables()],
@@ -227,6 +231,7 @@ class GradientSearch:
         for variable, value in zip(variables, state["variables"], strict=True):
             variable.assign(value)
         self.seed = state["seed"]
+        self._num_steps = state["num_steps"]
         self.history = list(state["history"])
         self._chosen_epoch = state["chosen_epoch"]
         self._logits = [np.array(part, "float32") for part in state["logits"]]
