@@ -65,9 +65,11 @@ class GDASSearch(GradientSearch):
             looked_up, smoothed = self._draw(progress, step, purpose=1)
             with self.space.running(looked_up, SampledPath(smoothed)):
                 loss = self.alphas_loss(batch, self.parameters.probabilities())
-        return loss, tape.gradient(
-            loss, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            scaled = self.scaled(loss)
+        gradient = tape.gradient(
+            scaled, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        return loss, self.unscaled(gradient)
 
     def _with_recent(self, looked_up):
         """Adds the paths whose gradients are accumulated with this one's."""

@@ -33,6 +33,8 @@ class GradientSearch:
             that operations with weights have a fair start.
         alpha_optimizer: Optional `keras.optimizers.Optimizer` of the alphas.
             By default Adam with a learning rate of 3e-4 and `beta_1=0.5`.
+            Where Keras scales the loss of the weights (`mixed_float16`), so
+            is that of the alphas.
         alpha_regularization: Float, how much of the alphas is added to their
             gradient (an L2 penalty, the weight decay of the paper's Adam).
         cost: Optional dict or function as `ExpectedCost` takes it.
@@ -71,6 +73,15 @@ class GradientSearch:
         self.alpha_optimizer = alpha_optimizer or keras.optimizers.Adam(
             _LEARNING_RATE, beta_1=_BETA_1
         )
+        if isinstance(
+            supernet.optimizer, keras.optimizers.LossScaleOptimizer
+        ) and not isinstance(
+            self.alpha_optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            # The gradients of the alphas pass through the same float16.
+            self.alpha_optimizer = keras.optimizers.LossScaleOptimizer(
+                self.alpha_optimizer
+            )
         self.cost_weight = cost_weight
         self._regularization = alpha_regularization
         self._cost = (
@@ -110,6 +121,8 @@ class GradientSearch:
 
     def alphas_gradient(self, batch, weights_batch, progress, step):
         """Returns the loss on held-out examples and its gradient by alphas.
+
+        Differentiate the `scaled` loss, and return the gradient `unscaled`.
 
         Args:
             batch: Tuple `(x, y, sample_weight)` of held-out examples.
@@ -254,6 +267,19 @@ class GradientSearch:
             loss += tf.cast(self.cost_weight * cost, loss.dtype)
         return loss
 
+    def scaled(self, loss):
+        """Returns a loss of which gradients are taken by the alphas.
+
+        Half precision takes small gradients for zero, so Keras has optimizers
+        that scale the loss.
+        """
+        return self.alpha_optimizer.scale_loss(loss)
+
+    def unscaled(self, gradient):
+        """Returns the gradient of a loss from that of the `scaled` one."""
+        scale = tf.cast(self.alpha_optimizer.scale_loss(1.0), gradient.dtype)
+        return gradient / scale
+
     def random_seed(self, step, purpose):
         """Returns the seed of a step; other purposes get another one."""
         seed = tf.stack([tf.constant(self.seed % 2**31), step])
@@ -291,7 +317,8 @@ class GradientSearch:
         )
         logits = self.parameters.logits
         gradient += self._regularization * logits.value
-        self.alpha_optimizer.apply([gradient], [logits])
+        # The optimizer takes gradients that are scaled.
+        self.alpha_optimizer.apply([self.scaled(gradient)], [logits])
         self._alpha_loss.update_state(loss)
 
     def _describe_alphas(self):
