@@ -195,10 +195,90 @@ def test_it_says_what_the_supernet_does(tmp_path, capsys):
 
 def test_another_training_of_the_supernet_is_another_project(tmp_path):
     search(make(tmp_path, max_trials=2))
-    with pytest.raises(Exception, match="was trained with .*'epochs': 3"):
+    with pytest.raises(FatalValueError, match="`epochs` was 3, is 4"):
         search(make(tmp_path, max_trials=4, epochs=4))
     path = tmp_path / "untitled_project" / "supernet" / "supernet.json"
     assert json.loads(path.read_text())["epochs"] == 3
+
+
+def build_with(**arguments):
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(
+            **{
+                "optimizer": keras.optimizers.Adam(0.01),
+                "loss": "sparse_categorical_crossentropy",
+                "metrics": ["accuracy"],
+                **arguments,
+            }
+        )
+        return model
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("num_calibration_batches", {"num_calibration_batches": 2}),
+        ("batch_size", {"batch_size": 8}),
+        (
+            "loss",
+            {
+                "hypermodel": build_with(
+                    loss=keras.losses.SparseCategoricalCrossentropy(True)
+                )
+            },
+        ),
+        ("loss_weights", {"hypermodel": build_with(loss_weights=0.5)}),
+        ("optimizer", {"hypermodel": build_with(optimizer="sgd")}),
+        ("sampling", {"sampling": FairSampling()}),
+    ],
+)
+def test_scores_of_other_settings_are_not_mixed(tmp_path, name, changes):
+    def run(max_trials, hypermodel=None, batch_size=16, **arguments):
+        tuner = nas.RandomSearch(
+            hypermodel or build_with(),
+            objective="val_accuracy",
+            max_trials=max_trials,
+            evaluator=WeightSharing(**({"epochs": 1} | arguments)),
+            directory=tmp_path,
+            seed=1,
+        )
+        tuner.search(
+            *(X, Y),
+            batch_size=batch_size,
+            validation_data=(X, Y),
+            verbose=0,
+        )
+        return tuner.oracle.trials
+
+    run(1)
+    with pytest.raises(FatalValueError, match=f"`{name}` was(.|\n)*overwrite"):
+        run(2, **changes)
+    assert len(run(2)) == 2
+
+
+def test_scores_of_two_given_supernets_are_not_mixed(tmp_path):
+    supernet = nas.Supernet(builds.small, seed=1)
+    search(make(tmp_path, max_trials=2, epochs=None, supernet=supernet))
+    same = nas.Supernet(builds.small, seed=1)
+    same.set_weights(supernet.get_weights())
+    search(make(tmp_path, max_trials=3, epochs=None, supernet=same))
+    same.fit(X, Y, verbose=0)
+    with pytest.raises(FatalValueError, match="`supernet` was"):
+        search(make(tmp_path, max_trials=4, epochs=None, supernet=same))
+
+
+def test_a_killed_training_does_not_go_on_with_other_settings(tmp_path):
+    """There are no scores yet: the supernet is trained anew."""
+    expected = search(make(tmp_path / "a", sampling=FairSampling()))
+    with pytest.raises(KeyboardInterrupt):
+        search(make(tmp_path / "b", callbacks=[Epochs(stop_at=3)]))
+    epochs = Epochs()
+    arguments = {"sampling": FairSampling(), "callbacks": [epochs]}
+    assert search(make(tmp_path / "b", **arguments)) == expected
+    assert epochs.seen == [0, 1, 2]
 
 
 def test_workers_are_refused(tmp_path):
