@@ -126,7 +126,7 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
     rules = result["rules"]
     assert {name: rule["epochs"] for name, rule in rules.items()} == {
         "UniformSampling": 4,
-        "FairSampling": 1,
+        "FairSampling": 2,  # A step for each of the two candidates.
         "SandwichSampling": 1,
     }
     for rule in rules.values():
