@@ -29,7 +29,8 @@ trainings of the same architectures with two seeds: no predictor can do better.
 FLOPs. What it finds is trained on its own with some seeds (`found_accuracy`),
 and so are ten random architectures of at least as many FLOPs
 (`random_accuracies`). `margin_in_standard_errors` is the difference of the
-means by the standard error of the ten's.
+means by the standard error of that difference: those of both means, added in
+quadrature.
 
 `memory`: see `benchmarks.gradient_memory`.
 """
@@ -38,6 +39,7 @@ import argparse
 import functools
 import gzip
 import json
+import math
 import pathlib
 import platform
 import statistics
@@ -318,6 +320,10 @@ def measure_search(data, num_random=10, seeds=3):
     found_flops = cost.measure(single(found, 0))
     _say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
     larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
+    while len(larger) < num_random:
+        values = random_values(rng)
+        if cost.measure(single(values, 0)) >= found_flops:
+            larger.append(values)
     found_accuracies = [
         train_alone(found, data, OPTIONS.epochs, 2000 + seed)[0]
         for seed in range(seeds)
@@ -326,7 +332,10 @@ def measure_search(data, num_random=10, seeds=3):
         train_alone(values, data, OPTIONS.epochs, 3000 + number)[0]
         for number, values in enumerate(larger[:num_random])
     ]
-    error = statistics.stdev(random_accuracies) / len(random_accuracies) ** 0.5
+    errors = [
+        statistics.stdev(accuracies) / len(accuracies) ** 0.5
+        for accuracies in (found_accuracies, random_accuracies)
+    ]
     difference = statistics.mean(found_accuracies) - statistics.mean(
         random_accuracies
     )
@@ -339,8 +348,9 @@ def measure_search(data, num_random=10, seeds=3):
         "found_accuracy": statistics.mean(found_accuracies),
         "random_accuracies": random_accuracies,
         "random_accuracy": statistics.mean(random_accuracies),
-        "random_standard_error": error,
-        "margin_in_standard_errors": difference / error,
+        "found_standard_error": errors[0],
+        "random_standard_error": errors[1],
+        "margin_in_standard_errors": difference / math.hypot(*errors),
     }
 
 

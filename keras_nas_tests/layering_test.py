@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "compile_arguments": set(),
     "supernet": {"architectures", "compile_arguments", "graph", "layers"},
     "evaluators": {
+        "compile_arguments",
         "costs",
         "objectives",
         "predictors",

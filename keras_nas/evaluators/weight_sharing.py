@@ -1,6 +1,7 @@
 """Performance estimation by shared weights: one training for all."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import time
@@ -12,6 +13,7 @@ import tensorflow as tf
 from keras_tuner.errors import FatalValueError
 
 from keras_nas import storage
+from keras_nas.compile_arguments import compile_arguments
 from keras_nas.evaluators.best_weights import BestWeights
 from keras_nas.evaluators.evaluator import Evaluator
 from keras_nas.evaluators.nested_arrays import (
@@ -20,11 +22,19 @@ from keras_nas.evaluators.nested_arrays import (
 )
 from keras_nas.evaluators.training_recorder import TrainingRecorder
 from keras_nas.supernet import SamplingRule, Supernet
+from keras_nas.supernet.fit_data import (
+    calibration_inputs,
+    evaluate_arguments,
+    split_validation,
+)
 
 FOLDER = "supernet"
 _WEIGHTS_FILE = "supernet.weights.h5"
 _ABOUT_FILE = "supernet.json"
 _STATISTICS_FILE = "statistics.npz"
+
+# Arguments of `compile` that say what is measured.
+_SCORED_WITH = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 class WeightSharing(Evaluator):
@@ -40,7 +50,10 @@ class WeightSharing(Evaluator):
 
     Take it to compare hundreds or thousands of candidates. What counts is
     their order, and that is only roughly right: see
-    `Supernet.rank_correlation`, and train the best ones on their own.
+    `Supernet.rank_correlation`, and train the best ones on their own. A
+    search that is resumed with settings that would change scores (those of
+    the supernet, what `build` compiles, the batches of the calibration) is
+    refused; give it the same data.
     `get_best_models` gives models with the shared weights.
 
     Args:
@@ -70,6 +83,7 @@ class WeightSharing(Evaluator):
     Example:
 
     >>> import tempfile
+    >>> import numpy as np
     >>> import keras_nas as nas
     >>> def build(hp):
     ...     x = inputs = keras.Input((8,))
@@ -164,54 +178,53 @@ class WeightSharing(Evaluator):
 
     def _supernet(self, candidate, may_train=True):
         """Returns the supernet of a project; the first time it is trained."""
-        if self.supernet is not None:
-            return self.supernet
         folder = os.path.join(os.path.dirname(candidate.directory), FOLDER)
         about_path = os.path.join(folder, _ABOUT_FILE)
-        is_trained = storage.exists(about_path)
-        if is_trained and folder in self._trained:
+        is_known = storage.exists(about_path)
+        if is_known and folder in self._trained:
             return self._trained[folder]
-        with candidate.scope():
-            if candidate.seed is not None:
-                keras.utils.set_random_seed(candidate.seed)
-            supernet = Supernet(
-                candidate.build_from,
-                sampling=self.sampling,
-                fixed=self.fixed,
-                seed=candidate.seed,
-            )
-        about = self._about(supernet)
+        supernet = self.supernet or self._make(candidate)
+        about = self._about(supernet, candidate, may_train)
         weights_path = os.path.join(folder, _WEIGHTS_FILE)
-        if is_trained:
-            found = storage.read_json(about_path)
-            if found != about:
-                raise FatalValueError(
-                    f"The supernet in '{folder}' was trained with {found}, "
-                    f"and now {about} is asked for. Scores of two supernets "
-                    "cannot be compared. Expected the same arguments, "
-                    "another `project_name`, or `overwrite=True`."
-                )
-            supernet.load_weights(weights_path)
-        elif not may_train:
+        if is_known:
+            _check_about(storage.read_json(about_path), about, folder)
+            if self.supernet is None:
+                supernet.load_weights(weights_path)
+        elif not may_train and self.supernet is None:
             raise RuntimeError(
                 f"The supernet of this project is gone: '{about_path}' does "
                 "not exist. Expected the files that `search()` has written."
             )
-        else:
+        elif may_train:
             tf.io.gfile.makedirs(folder)
-            self._train(supernet, candidate, folder)
-            storage.write_atomically(weights_path, supernet.save_weights)
+            if self.supernet is None:
+                self._train(supernet, candidate, folder, about)
+                storage.write_atomically(weights_path, supernet.save_weights)
             # This file says that the other is whole.
             storage.write_json(about_path, about)
         self._trained = {folder: supernet}
         return supernet
 
-    def _train(self, supernet, candidate, folder):
-        # Of a training that has been killed, the candidate is another.
+    def _make(self, candidate):
+        with candidate.scope():
+            if candidate.seed is not None:
+                keras.utils.set_random_seed(candidate.seed)
+            return Supernet(
+                candidate.build_from,
+                sampling=self.sampling,
+                fixed=self.fixed,
+                seed=candidate.seed,
+            )
+
+    def _train(self, supernet, candidate, folder, about):
+        # Of a training that has been killed, the candidate is another. What
+        # identifies it is what it was asked for: another begins anew.
+        identity = keras_tuner.HyperParameters()
+        identity.values = {"about": about}
         whole = dataclasses.replace(
             candidate,
             directory=folder,
-            hyperparameters=keras_tuner.HyperParameters(),
+            hyperparameters=identity,
             report=lambda epochs: False,
         )
         nothing = keras_tuner.Objective("no metric", "min")
@@ -230,14 +243,40 @@ class WeightSharing(Evaluator):
                 candidate.fit(supernet, [*callbacks, recorder], **changes)
         recorder.remove()
 
-    def _about(self, supernet):
-        rule = supernet.sampling
-        return {
-            "epochs": self.epochs,
-            "sampling": {type(rule).__name__: _plain(rule.get_config())},
-            "fixed": _plain(self.fixed),
-            "space": _plain(supernet.choices),
+    def _about(self, supernet, candidate, has_data):
+        """Describes all that two comparable scores have in common.
+
+        But for the data, which no search can compare with that of before.
+        """
+        compiled = compile_arguments(supernet)
+        about = {
+            "space": supernet.choices,
+            **{n: _description(compiled.get(n)) for n in _SCORED_WITH},
+            "dtype_policy": supernet.dtype_policy.name,
+            "num_calibration_batches": self.num_calibration_batches,
         }
+        if has_data and candidate.can_resume:
+            # A `fit` of the user's own may choose one for each candidate.
+            about["batch_size"] = candidate.fit(_BatchSize(), [])
+        if self.supernet is not None:
+            about["supernet"] = _checksum(supernet.trainable_variables)
+        else:
+            rule = supernet.sampling
+            about |= {
+                "epochs": self.epochs,
+                "optimizer": _description(compiled["optimizer"]),
+                "sampling": {type(rule).__name__: rule.get_config()},
+                "fixed": self.fixed,
+            }
+        return json.loads(json.dumps(about, default=str))
+
+
+class _BatchSize:
+    """What a hypermodel fits to tell the size of batches."""
+
+    def fit(self, x=None, y=None, batch_size=None, *_, **__):
+        """Takes the arguments of `model.fit`; returns one of them."""
+        return batch_size
 
 
 class _Score:
@@ -255,26 +294,49 @@ class _Score:
         x=None,
         y=None,
         batch_size=None,
-        *_,
-        validation_data=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
         validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
         validation_batch_size=None,
-        **__,
+        validation_freq=1,
     ):
         """Takes the arguments of `model.fit`; returns a `History`."""
-        data = x if y is None else (x, y)
-        held_out = validation_data
+        del epochs, verbose, callbacks, shuffle, class_weight
+        del initial_epoch, validation_freq
+        data, held_out = (x, y, sample_weight), validation_data
         if held_out is None and validation_split:
-            data, held_out = _split(data, validation_split)
-        self._supernet.calibrate(
-            data[0] if isinstance(data, tuple) else data,
-            batch_size=batch_size or 32,
-            num_batches=self._num_batches,
-        )
-        prefix = "" if held_out is None else "val_"
+            data, held_out = split_validation(*data, validation_split)
+        try:
+            inputs = calibration_inputs(
+                data[0], batch_size or 32, self._num_batches
+            )
+        except ValueError as error:
+            raise FatalValueError(str(error)) from error
+        self._supernet.calibrate(**inputs)
+        if held_out is None:
+            prefix, held_out, steps = "", data, steps_per_epoch
+        else:
+            prefix, steps = "val_", validation_steps
+        arguments = evaluate_arguments(held_out)
+        if steps is None and _is_endless(arguments["x"]):
+            raise FatalValueError(
+                "The dataset that candidates are scored on is endless. "
+                "Expected `validation_steps` (`steps_per_epoch` without "
+                "validation data), the number of its batches to score on. "
+                f"Received: {arguments['x']!r}"
+            )
         metrics = self._supernet.evaluate(
-            *_arguments(data if held_out is None else held_out),
+            **arguments,
             batch_size=validation_batch_size or batch_size,
+            steps=steps,
             verbose=0,
             return_dict=True,
         )
@@ -306,23 +368,50 @@ class _EpochLines(keras.callbacks.Callback):
         )
 
 
-def _split(data, share):
-    """Splits off the last examples, as `model.fit` does."""
-    size = len(keras.tree.flatten(data)[0])
-    first = int(np.floor(size * (1.0 - share)))
-    return (
-        keras.tree.map_structure(lambda part: part[:first], data),
-        keras.tree.map_structure(lambda part: part[first:], data),
+def _is_endless(data):
+    return isinstance(data, tf.data.Dataset) and (
+        data.cardinality() == tf.data.INFINITE_CARDINALITY
     )
 
 
-def _arguments(data):
-    """Returns data as positional arguments of `evaluate`."""
-    if not isinstance(data, tuple):
-        return (data,)
-    x, y, *weights = data
-    return (x, y, None, None, *weights) if weights else (x, y)
+def _check_about(then, now, folder):
+    changes = [
+        f"`{name}` was {then.get(name)!r}, is {value!r}"
+        for name, value in now.items()
+        if then.get(name) != value
+    ]
+    if changes:
+        listing = "".join(f"\n  - {change}" for change in changes)
+        raise FatalValueError(
+            f"The scores of the project with the supernet in '{folder}' were "
+            f"made in another way:{listing}\nThey could not be compared with "
+            "new ones. Expected the same settings, another `project_name`, "
+            "or `overwrite=True`."
+        )
 
 
-def _plain(value):
-    return json.loads(json.dumps(value, default=str))
+def _description(value):
+    """Describes an argument of `compile`, the same in every process."""
+    if isinstance(value, dict):
+        # Keras numbers names, the next model gets other ones.
+        return {k: _description(v) for k, v in value.items() if k != "name"}
+    if isinstance(value, (list, tuple)):
+        return [_description(part) for part in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, type) or not hasattr(value, "get_config"):
+        # An address in its text would be another one each time.
+        named = value if hasattr(value, "__qualname__") else type(value)
+        return named.__qualname__
+    try:
+        config = _description(value.get_config())
+    except Exception:  # Not all classes of users can be serialized.
+        config = None
+    return {type(value).__qualname__: config}
+
+
+def _checksum(variables):
+    digest = hashlib.sha256()
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+    return digest.hexdigest()

@@ -15,6 +15,7 @@ from keras_nas.supernet.calibration import Calibration, layers_of
 from keras_nas.supernet.distillation import distillation_loss, loss_of
 from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
+from keras_nas.supernet.fit_data import calibration_inputs, evaluate_arguments
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import rank_correlation
 from keras_nas.supernet.same_outputs import check_same_outputs
@@ -374,6 +375,7 @@ class Supernet(keras.Model):
                 f"Received: x={type(x).__name__}, validation_data="
                 f"{type(validation_data).__name__}"
             )
+        inputs = calibration_inputs(x, batch_size, num_batches)
         trials = [trial for trial in trials if trial.score is not None]
         if metric is None:
             has_accuracy = all(
@@ -384,10 +386,9 @@ class Supernet(keras.Model):
         scores, trained = [], []
         for trial in trials:
             self.set_architecture(trial.hyperparameters)
-            self.calibrate(x, batch_size, num_batches)
-            data = validation_data
+            self.calibrate(**inputs)
             results = self.evaluate(
-                *(data if isinstance(data, tuple) else (data,)),
+                **evaluate_arguments(validation_data),
                 verbose=0,
                 return_dict=True,
             )

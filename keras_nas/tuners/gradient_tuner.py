@@ -14,8 +14,11 @@ from keras_nas.evaluators.nested_arrays import (
 )
 from keras_nas.oracles import Oracle
 from keras_nas.supernet import Supernet
+from keras_nas.supernet.fit_data import split_validation
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
-from keras_nas.supernet.gradient.most_probable import most_probable
+from keras_nas.supernet.gradient.most_probable import (
+    most_probable_architectures,
+)
 from keras_nas.tuners.arguments import check_positive, oracle_arguments
 from keras_nas.tuners.progress import format_duration, format_values
 from keras_nas.tuners.trial_task import made_data
@@ -324,16 +327,8 @@ class GradientTuner(Tuner):
         x, y, weight = (given.get(n) for n in ("x", "y", "sample_weight"))
         share = given.get("validation_split")
         if share:
-            # As `fit` does it: what comes last validates trials.
-            size = len(keras.tree.flatten(x)[0])
-            x, y, weight = (
-                None
-                if part is None
-                else keras.tree.map_structure(
-                    lambda array: array[: int(size * (1 - share))], part
-                )
-                for part in (x, y, weight)
-            )
+            # The rest validates trials.
+            (x, y, weight), _ = split_validation(x, y, weight, share)
         return SearchData(
             x,
             y,
@@ -363,20 +358,10 @@ class GradientTuner(Tuner):
 
     def _found(self, count):
         """Returns the most probable architectures that are feasible."""
-        result = self._result()
-        space = self.oracle.get_space()
-        names = list(result["choices"])
-        vectors = most_probable([result["probabilities"][n] for n in names])
-        found, seen, infeasible = [], set(), 0
-        for vector in vectors:
-            values = dict(self.fixed)
-            for name, number in zip(names, vector, strict=True):
-                values[name] = result["choices"][name][number]
-            values = architectures.active_values(values, space)
-            key = architectures.canonical_key(values, space)
-            if key in seen:
-                continue
-            seen.add(key)
+        found, infeasible = [], 0
+        for values in most_probable_architectures(
+            self.probabilities, self.oracle.get_space(), self.fixed
+        ):
             if self.constraints and self._screen(values)[0] > 0:
                 infeasible += 1
                 if infeasible == _MAX_INFEASIBLE:

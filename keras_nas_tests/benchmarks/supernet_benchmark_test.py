@@ -1,11 +1,16 @@
 """The benchmark of weight sharing measures what it says."""
 
+import functools
 import gzip
+import json
 
+import keras
 import numpy as np
 import pytest
 
+import keras_nas as nas
 from benchmarks import supernet
+from keras_nas_tests.supernet import builds
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +59,111 @@ def test_random_architectures_are_of_the_space():
         model.count_params()
         < supernet.single({"place0": "e6k5"}, 0).count_params()
     )
+
+
+@pytest.fixture
+def run(folder, tmp_path, monkeypatch):
+    """Measures a part as the command does, and as little as it can."""
+    monkeypatch.setattr(supernet, "_VALIDATION_IMAGES", 40)
+    monkeypatch.setattr(supernet, "BOTTLENECKS", {"e1k3": (3, 1)})
+    monkeypatch.setattr(supernet, "CANDIDATES", ("identity", "e1k3"))
+    options = dict(vars(supernet.OPTIONS))
+
+    def measure(part, *arguments):
+        path = tmp_path / "results.json"
+        supernet.main(
+            [
+                *("--only", part, "--json", str(path)),
+                *("--data", str(folder), "--images", "64"),
+                *("--epochs", "1", "--supernet_epochs", "4"),
+                *arguments,
+            ]
+        )
+        return json.loads(path.read_text())[part]
+
+    yield measure
+    vars(supernet.OPTIONS).update(options)
+
+
+def test_subnets_are_compared_with_extracted_models(run, monkeypatch):
+    def build(hp):
+        x = inputs = keras.Input((11, 11, 3))
+        x = nas.layers.Conv2D(hp.Choice("width", [2, 4]), 3, strides=4)(x)
+        x = keras.layers.BatchNormalization()(x)
+        x = keras.layers.Flatten()(x)
+        return builds.compiled(inputs, keras.layers.Dense(3, "softmax")(x))
+
+    monkeypatch.setattr(builds, "everything", build)
+    few = functools.partial(supernet.measure_extraction, architectures=3)
+    monkeypatch.setattr(supernet, "measure_extraction", few)
+    result = run("extraction")
+    assert result["architectures"] == 3
+    assert 0 <= result["largest_difference"] < 1e-5
+
+
+def test_scores_are_compared_with_trainings(run, monkeypatch):
+    trained = []
+    train_alone = supernet.train_alone
+
+    def train(values, data, epochs, seed):
+        trained.append((values["place0"], seed))
+        if len(trained) == 1:
+            accuracy, took_s = train_alone(values, data, epochs, seed)
+            assert 0 <= accuracy <= 1
+            assert took_s > 0
+        return seed % 100 / 10, 2.0
+
+    monkeypatch.setattr(supernet, "train_alone", train)
+    result = run("ranking", "--architectures", "8")
+    # A quarter of them is trained again, by other seeds.
+    assert [seed for _, seed in trained] == [*range(8), 1000, 1001]
+    assert [name for name, _ in trained[8:]] == [n for n, _ in trained[:2]]
+    assert result["architectures"] == 8
+    assert result["epochs_alone"] == 1
+    assert result["training_alone_s"] == 2.0
+    assert result["trained_accuracy"] == [0.0, 0.7]
+    assert result["seed_noise_tau"] == 1.0
+    rules = result["rules"]
+    assert {name: rule["epochs"] for name, rule in rules.items()} == {
+        "UniformSampling": 4,
+        "FairSampling": 2,  # A step for each of the two candidates.
+        "SandwichSampling": 1,
+    }
+    for rule in rules.values():
+        assert rule["speedup"] == pytest.approx(
+            result["training_alone_s"] * rule["scores_per_s"]
+        )
+        low, high = rule["interval"]
+        assert not low > rule["kendall_tau"]
+        assert not high < rule["kendall_tau"]
+
+
+def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
+    trained = []
+
+    def train(values, data, epochs, seed):
+        trained.append((values["place0"], seed))
+        found = {2000: 0.9, 2001: 0.8, 2002: 0.7}
+        return found.get(seed, (seed - 3000) / 44), 1.0
+
+    monkeypatch.setattr(supernet, "train_alone", train)
+    # More than are drawn for the limit, so that more have to be drawn.
+    many = functools.partial(supernet.measure_search, num_random=45)
+    monkeypatch.setattr(supernet, "measure_search", many)
+    result = run("search", "--trials", "3")
+    assert result["found_flops"] <= result["max_flops"]
+    assert trained[:3] == [
+        (result["found"]["place0"], 2000 + seed) for seed in range(3)
+    ]
+    assert [seed for _, seed in trained[3:]] == list(range(3000, 3045))
+    cost = nas.costs.Flops()
+    for name in {name for name, _ in trained}:
+        flops = cost.measure(supernet.single({"place0": name}, 0))
+        assert flops >= result["found_flops"]
+    # The variance of the means: 0.1 ** 2 of 3, and of 0 to 44 by 44ths, of
+    # which that of a sample is 45 * 46 / 12.
+    error = (0.01 / 3 + 46 / 12 / 44**2) ** 0.5
+    assert result["margin_in_standard_errors"] == pytest.approx(0.3 / error)
 
 
 def test_unknown_parts_are_refused(capsys):

@@ -5,6 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras_tuner.errors import FatalValueError
 
 import keras_nas as nas
 from keras_nas.evaluators import WeightSharing
@@ -29,11 +31,11 @@ class Epochs(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def make(directory, max_trials=5, **arguments):
+def make(directory, max_trials=5, objective="val_accuracy", **arguments):
     evaluator = WeightSharing(**({"epochs": 3} | arguments))
     return nas.RegularizedEvolution(
         builds.small,
-        objective="val_accuracy",
+        objective=objective,
         max_trials=max_trials,
         population_size=3,
         evaluator=evaluator,
@@ -117,6 +119,72 @@ def test_validation_split_holds_out_the_last_examples(tmp_path):
         assert one.score == other.score
 
 
+def scores(directory, *data, **arguments):
+    tuner = make(directory, max_trials=2, epochs=1)
+    tuner.search(*data, **arguments, verbose=0)
+    return [trial.score for trial in tuner.oracle.trials.values()]
+
+
+def test_an_endless_validation_dataset_is_read_for_its_steps(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    half = X[:32], Y[:32]
+    assert scores(
+        tmp_path / "a",
+        *(X, Y),
+        validation_data=dataset.repeat(),
+        validation_steps=2,
+    ) == scores(tmp_path / "b", X, Y, validation_data=half)
+
+
+def test_an_endless_dataset_without_steps_is_refused(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    with pytest.raises(FatalValueError, match="`validation_steps`"):
+        scores(tmp_path, X, Y, validation_data=dataset.repeat())
+
+
+def test_validation_split_keeps_the_weights_of_examples(tmp_path):
+    weights = np.ones(len(X), "float32")
+    weights[-32:-1] = 0
+    tuner = make(tmp_path, max_trials=1, objective="val_loss")
+    tuner.search(X, Y, sample_weight=weights, validation_split=0.25, verbose=0)
+    (trial,) = tuner.oracle.trials.values()
+    (model,) = tuner.get_best_models()
+    held_out = {"x": X[-32:], "y": Y[-32:]}
+    weighted = model.evaluate(
+        **held_out, sample_weight=weights[-32:], verbose=0
+    )[0]
+    assert trial.score == pytest.approx(weighted, rel=1e-4)
+    assert trial.score != pytest.approx(
+        model.evaluate(**held_out, verbose=0)[0], rel=1e-2
+    )
+
+
+def test_what_fit_takes_besides_arrays(tmp_path):
+    class Rows(keras.utils.PyDataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            rows = slice(index * 16, index * 16 + 16)
+            return X[rows], Y[rows]
+
+    found = scores(tmp_path / "a", Rows(), validation_data=(X, Y))
+    assert all(0 <= score <= 1 for score in found)
+    assert len(found) == 2
+
+    def endless():
+        while True:
+            yield X[:16], Y[:16]
+
+    with pytest.raises(FatalValueError, match="read once(.|\n)*PyDataset"):
+        scores(
+            tmp_path / "b",
+            endless(),
+            steps_per_epoch=2,
+            validation_data=(X, Y),
+        )
+
+
 def test_it_says_what_the_supernet_does(tmp_path, capsys):
     tuner = make(tmp_path, max_trials=1)
     tuner.search(X, Y, validation_data=(X, Y))
@@ -127,10 +195,90 @@ def test_it_says_what_the_supernet_does(tmp_path, capsys):
 
 def test_another_training_of_the_supernet_is_another_project(tmp_path):
     search(make(tmp_path, max_trials=2))
-    with pytest.raises(Exception, match="was trained with .*'epochs': 3"):
+    with pytest.raises(FatalValueError, match="`epochs` was 3, is 4"):
         search(make(tmp_path, max_trials=4, epochs=4))
     path = tmp_path / "untitled_project" / "supernet" / "supernet.json"
     assert json.loads(path.read_text())["epochs"] == 3
+
+
+def build_with(**arguments):
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(
+            **{
+                "optimizer": keras.optimizers.Adam(0.01),
+                "loss": "sparse_categorical_crossentropy",
+                "metrics": ["accuracy"],
+                **arguments,
+            }
+        )
+        return model
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "name, changes",
+    [
+        ("num_calibration_batches", {"num_calibration_batches": 2}),
+        ("batch_size", {"batch_size": 8}),
+        (
+            "loss",
+            {
+                "hypermodel": build_with(
+                    loss=keras.losses.SparseCategoricalCrossentropy(True)
+                )
+            },
+        ),
+        ("loss_weights", {"hypermodel": build_with(loss_weights=0.5)}),
+        ("optimizer", {"hypermodel": build_with(optimizer="sgd")}),
+        ("sampling", {"sampling": FairSampling()}),
+    ],
+)
+def test_scores_of_other_settings_are_not_mixed(tmp_path, name, changes):
+    def run(max_trials, hypermodel=None, batch_size=16, **arguments):
+        tuner = nas.RandomSearch(
+            hypermodel or build_with(),
+            objective="val_accuracy",
+            max_trials=max_trials,
+            evaluator=WeightSharing(**({"epochs": 1} | arguments)),
+            directory=tmp_path,
+            seed=1,
+        )
+        tuner.search(
+            *(X, Y),
+            batch_size=batch_size,
+            validation_data=(X, Y),
+            verbose=0,
+        )
+        return tuner.oracle.trials
+
+    run(1)
+    with pytest.raises(FatalValueError, match=f"`{name}` was(.|\n)*overwrite"):
+        run(2, **changes)
+    assert len(run(2)) == 2
+
+
+def test_scores_of_two_given_supernets_are_not_mixed(tmp_path):
+    supernet = nas.Supernet(builds.small, seed=1)
+    search(make(tmp_path, max_trials=2, epochs=None, supernet=supernet))
+    same = nas.Supernet(builds.small, seed=1)
+    same.set_weights(supernet.get_weights())
+    search(make(tmp_path, max_trials=3, epochs=None, supernet=same))
+    same.fit(X, Y, verbose=0)
+    with pytest.raises(FatalValueError, match="`supernet` was"):
+        search(make(tmp_path, max_trials=4, epochs=None, supernet=same))
+
+
+def test_a_killed_training_does_not_go_on_with_other_settings(tmp_path):
+    """There are no scores yet: the supernet is trained anew."""
+    expected = search(make(tmp_path / "a", sampling=FairSampling()))
+    with pytest.raises(KeyboardInterrupt):
+        search(make(tmp_path / "b", callbacks=[Epochs(stop_at=3)]))
+    epochs = Epochs()
+    arguments = {"sampling": FairSampling(), "callbacks": [epochs]}
+    assert search(make(tmp_path / "b", **arguments)) == expected
+    assert epochs.seen == [0, 1, 2]
 
 
 def test_workers_are_refused(tmp_path):

@@ -1170,5 +1170,15 @@ def test_rank_correlation_compares_with_trained_trials(tmp_path):
         supernet.calibrate(x)
         assert supernet.evaluate(x, y, verbose=0)[1] == score
     assert "4 architectures" in str(result)
+    # Weights of examples are those of `fit`, and not the size of a batch.
+    weights = np.linspace(0, 1, len(x))
+    result = supernet.rank_correlation(
+        trials, x, (x, y, weights), metric="loss"
+    )
+    for trial, score in zip(trials, result.supernet_scores, strict=True):
+        supernet.set_architecture(trial.hyperparameters)
+        supernet.calibrate(x)
+        expected = supernet.evaluate(x, y, sample_weight=weights, verbose=0)
+        assert expected[0] == score
     with pytest.raises(ValueError, match="at least 3 architectures"):
         supernet.rank_correlation(trials[:2])

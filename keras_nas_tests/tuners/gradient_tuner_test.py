@@ -258,6 +258,52 @@ def test_constraints_hold_for_what_is_trained(tmp_path):
         tuner.search(**FIT, epochs=1)
 
 
+def test_undecided_inactive_hyperparameters_do_not_matter(tmp_path):
+    """Tuples that differ in them alone must not all be gone through."""
+
+    def build_deep(hp):
+        x = inputs = keras.Input((4,))
+        operations = {
+            name: lambda name=name: keras.layers.Activation(name)
+            for name in ("tanh", "relu", "elu", "linear")
+        }
+        x = nas.layers.Repeat(
+            hp,
+            "stage",
+            min_repeats=1,
+            max_repeats=12,
+            block=lambda name: nas.layers.LayerChoice(hp, name, operations),
+        )(x)
+        model = keras.Model(inputs, keras.layers.Dense(1)(x))
+        model.compile("sgd", "mse")
+        return model
+
+    def make(max_trials):
+        return nas.GDAS(
+            build_deep,
+            "val_loss",
+            max_trials=max_trials,
+            search_epochs=1,
+            seed=1,
+            directory=tmp_path,
+        )
+
+    make(1).search(**FIT, epochs=1)
+    (path,) = tmp_path.rglob("gradient_search.json")
+    result = json.loads(path.read_text())
+    depth, first, *_ = result["choices"]
+    shares = {depth: 0.001, first: 0.01}
+    for name, values in result["choices"].items():
+        share = shares.get(name, 1 / len(values))
+        rest = 1 - share * (len(values) - 1)
+        result["probabilities"][name] = [rest] + [share] * (len(values) - 1)
+    path.write_text(json.dumps(result))
+    tuner = make(3)
+    tuner.search(**FIT, epochs=1)
+    found = [values for *_, values in trials_of(tuner)]
+    assert found[1:] == [{depth: 1, first: n} for n in ("tanh", "relu")]
+
+
 def test_datasets_come_with_data_for_the_alphas(tmp_path):
     dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
     tuner = make_tuner(tmp_path, nas.DARTS, search_epochs=1)

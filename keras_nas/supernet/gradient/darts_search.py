@@ -68,7 +68,8 @@ class DARTSSearch(GradientSearch):
             tape.watch(logits)
             with self._mixing(progress, step) as probabilities:
                 loss = self.alphas_loss(batch, probabilities)
-        return loss, tape.gradient(loss, logits)
+            scaled = self.scaled(loss)
+        return loss, self.unscaled(tape.gradient(scaled, logits))
 
     def hessian_product(self, batch, vector, progress, step):
         """Multiplies the Hessian of the loss by the alphas by a vector.
@@ -100,10 +101,12 @@ class DARTSSearch(GradientSearch):
                 inner.watch(logits)
                 with self._mixing(progress, step) as probabilities:
                     loss = self.alphas_loss(batch, probabilities)
-            slope = tf.reduce_sum(inner.gradient(loss, logits) * vector)
-        return outer.gradient(
+                scaled = self.scaled(loss)
+            slope = tf.reduce_sum(inner.gradient(scaled, logits) * vector)
+        product = outer.gradient(
             slope, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        return self.unscaled(product)
 
     def _second_order(self, batch, weights_batch, progress, step):
         """The gradient through one step of the weights (equation 7)."""
@@ -120,9 +123,11 @@ class DARTSSearch(GradientSearch):
                         if of_alphas
                         else self.loss(examples)[1]
                     )
-            return loss, tape.gradient(
-                loss, by, unconnected_gradients=tf.UnconnectedGradients.ZERO
+                scaled = self.scaled(loss)
+            found = tape.gradient(
+                scaled, by, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
+            return loss, [self.unscaled(gradient) for gradient in found]
 
         def shift(values, times, direction):
             for weight, value, change in zip(
@@ -136,6 +141,12 @@ class DARTSSearch(GradientSearch):
         with _unchanged(self.supernet.trainable_variables) as values:
             with _unchanged(others):
                 _, descent = gradients(weights_batch, False, weights)
+            # A gradient beyond float16 must not get into the statistics of
+            # BatchNormalization.
+            is_finite = tf.reduce_all(
+                [tf.reduce_all(tf.math.is_finite(d)) for d in descent]
+            )
+            descent = [tf.where(is_finite, d, 0) for d in descent]
             shift(values, -rate, descent)
             loss, (by_alphas, *by_weights) = gradients(
                 batch, True, [logits, *weights]
@@ -149,6 +160,8 @@ class DARTSSearch(GradientSearch):
                 with _unchanged(others):
                     ends.append(gradients(weights_batch, False, [logits])[1][0])
         implicit = (ends[0] - ends[1]) / (2 * epsilon)
+        # The optimizer skips what is not finite, and lowers the scale.
+        rate = tf.where(is_finite, rate, float("nan"))
         return loss, by_alphas - rate * implicit
 
     @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Search by gradient on one sampled path (Dong and Yang, 2019)."""
 
+import keras
 import tensorflow as tf
 
 from keras_nas.supernet.gradient.gradient_search import GradientSearch
@@ -27,6 +28,20 @@ class GDASSearch(GradientSearch):
     def __init__(self, supernet, epochs, temperatures=(10.0, 0.1), **kwargs):
         super().__init__(supernet, epochs, **kwargs)
         self._temperatures = temperatures
+        optimizer = supernet.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        self._recent = None
+        if optimizer.gradient_accumulation_steps:
+            # What has run since the last update of the weights, and which.
+            size = len(
+                self.space.look_up(tf.zeros(len(self.space.names), "int32"))
+            )
+            self._recent = keras.Variable(
+                [0] * size, dtype="int32", trainable=False, name="recent_paths"
+            )
+            self._update = keras.Variable(
+                0, dtype="int64", trainable=False, name="update"
+            )
 
     def weights_loss(self, batch, progress, step):
         """Returns the predictions and the loss of one path.
@@ -35,7 +50,9 @@ class GDASSearch(GradientSearch):
         left out.
         """
         looked_up, _ = self._draw(progress, step, purpose=0)
-        self.supernet.updates.begin_step(self.space, looked_up[None])
+        self.supernet.updates.begin_step(
+            self.space, self._with_recent(looked_up)[None]
+        )
         with self.space.running(looked_up):
             return self.loss(batch)
 
@@ -48,9 +65,27 @@ class GDASSearch(GradientSearch):
             looked_up, smoothed = self._draw(progress, step, purpose=1)
             with self.space.running(looked_up, SampledPath(smoothed)):
                 loss = self.alphas_loss(batch, self.parameters.probabilities())
-        return loss, tape.gradient(
-            loss, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            scaled = self.scaled(loss)
+        gradient = tape.gradient(
+            scaled, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+        return loss, self.unscaled(gradient)
+
+    def _with_recent(self, looked_up):
+        """Adds the paths whose gradients are accumulated with this one's."""
+        if self._recent is None:
+            return looked_up
+        update = tf.cast(self.supernet.optimizer.iterations, "int64")
+        is_same = tf.equal(update, self._update.value)
+        recent = looked_up + tf.where(is_same, self._recent.value, 0)
+        self._recent.assign(recent)
+        self._update.assign(update)
+        return recent
+
+    def _variables(self):
+        if self._recent is None:
+            return super()._variables()
+        return [*super()._variables(), self._recent, self._update]
 
     def _draw(self, progress, step, purpose):
         first, last = self._temperatures

@@ -33,6 +33,8 @@ class GradientSearch:
             that operations with weights have a fair start.
         alpha_optimizer: Optional `keras.optimizers.Optimizer` of the alphas.
             By default Adam with a learning rate of 3e-4 and `beta_1=0.5`.
+            Where Keras scales the loss of the weights (`mixed_float16`), so
+            is that of the alphas.
         alpha_regularization: Float, how much of the alphas is added to their
             gradient (an L2 penalty, the weight decay of the paper's Adam).
         cost: Optional dict or function as `ExpectedCost` takes it.
@@ -71,6 +73,15 @@ class GradientSearch:
         self.alpha_optimizer = alpha_optimizer or keras.optimizers.Adam(
             _LEARNING_RATE, beta_1=_BETA_1
         )
+        if isinstance(
+            supernet.optimizer, keras.optimizers.LossScaleOptimizer
+        ) and not isinstance(
+            self.alpha_optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            # The gradients of the alphas pass through the same float16.
+            self.alpha_optimizer = keras.optimizers.LossScaleOptimizer(
+                self.alpha_optimizer
+            )
         self.cost_weight = cost_weight
         self._regularization = alpha_regularization
         self._cost = (
@@ -90,6 +101,7 @@ class GradientSearch:
             self._train_alphas_once, reduce_retracing=True
         )
         self._is_prepared = False
+        self._num_steps = 0
         self.history = []
         self._logits = []  # Of each epoch.
         self._chosen_epoch = None
@@ -109,6 +121,8 @@ class GradientSearch:
 
     def alphas_gradient(self, batch, weights_batch, progress, step):
         """Returns the loss on held-out examples and its gradient by alphas.
+
+        Differentiate the `scaled` loss, and return the gradient `unscaled`.
 
         Args:
             batch: Tuple `(x, y, sample_weight)` of held-out examples.
@@ -138,18 +152,20 @@ class GradientSearch:
         """
         epoch = len(self.history)
         progress = tf.constant(epoch / max(1, self.epochs - 1), "float32")
-        first_step = int(self.supernet.optimizer.iterations.numpy())
         self.supernet.reset_metrics()
         self._alpha_loss.reset_state()
-        number = -1
-        for number, (batch, alpha_batch) in enumerate(data.epoch(epoch)):
+        first_step = self._num_steps
+        for batch, alpha_batch in data.epoch(epoch):
             if not self._is_prepared:
                 self._prepare(batch)
-            step = tf.constant(first_step + number)
+            # An optimizer does not count all steps: not those whose gradients
+            # it accumulates, nor those with gradients beyond float16.
+            step = tf.constant(self._num_steps)
+            self._num_steps += 1
             if epoch >= self.warmup_epochs:
                 self._train_alphas(alpha_batch, batch, progress, step)
             self._train_weights(batch, progress, step)
-        if number < 0:
+        if self._num_steps == first_step:
             raise ValueError(
                 "There is no whole batch in an epoch of the data. Expected "
                 "at least one. Received a dataset that is empty."
@@ -204,7 +220,8 @@ class GradientSearch:
         """
         return {
             "seed": self.seed,
-            "history": self.history,
+            "num_steps": self._num_steps,
+            "history": list(self.history),
             "chosen_epoch": self._chosen_epoch,
             "logits": [part.tolist() for part in self._logits],
             "variables": [np.asarray(v.numpy()) for v in self._variables()],
@@ -227,6 +244,7 @@ class GradientSearch:
         for variable, value in zip(variables, state["variables"], strict=True):
             variable.assign(value)
         self.seed = state["seed"]
+        self._num_steps = state["num_steps"]
         self.history = list(state["history"])
         self._chosen_epoch = state["chosen_epoch"]
         self._logits = [np.array(part, "float32") for part in state["logits"]]
@@ -248,6 +266,19 @@ class GradientSearch:
             cost = self._cost(probabilities)
             loss += tf.cast(self.cost_weight * cost, loss.dtype)
         return loss
+
+    def scaled(self, loss):
+        """Returns a loss of which gradients are taken by the alphas.
+
+        Half precision takes small gradients for zero, so Keras has optimizers
+        that scale the loss.
+        """
+        return self.alpha_optimizer.scale_loss(loss)
+
+    def unscaled(self, gradient):
+        """Returns the gradient of a loss from that of the `scaled` one."""
+        scale = tf.cast(self.alpha_optimizer.scale_loss(1.0), gradient.dtype)
+        return gradient / scale
 
     def random_seed(self, step, purpose):
         """Returns the seed of a step; other purposes get another one."""
@@ -286,7 +317,8 @@ class GradientSearch:
         )
         logits = self.parameters.logits
         gradient += self._regularization * logits.value
-        self.alpha_optimizer.apply([gradient], [logits])
+        # The optimizer takes gradients that are scaled.
+        self.alpha_optimizer.apply([self.scaled(gradient)], [logits])
         self._alpha_loss.update_state(loss)
 
     def _describe_alphas(self):

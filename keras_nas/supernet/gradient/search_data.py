@@ -14,15 +14,18 @@ class SearchData:
     learnt from choose what overfits best. So a part of the training data is
     held out for them, or they get data of their own.
 
-    All batches have one size, so that nothing is traced twice; what is left
-    over of an epoch comes in another one, as arrays are shuffled anew.
+    All batches of a kind have one size, so that nothing is traced twice; what
+    is left over of an epoch comes in another one, as arrays are shuffled
+    anew. If there are fewer examples for the alphas than `batch_size`, each
+    of their batches has them all; the weights' batches stay as they are.
 
     Args:
         x: Array or nested structure of arrays, or `tf.data.Dataset` of
             batches.
         y: Array or nested structure of arrays; `None` with a dataset.
         sample_weight: Optional array.
-        batch_size: Integer, for arrays.
+        batch_size: Integer, for arrays; at most so many examples as there
+            are.
         alpha_split: Float between 0 and 1, the share of arrays that is held
             out for the alphas.
         alpha_data: Optional data for the alphas in its place: a tuple
@@ -77,18 +80,15 @@ class SearchData:
                 part if isinstance(part, tf.data.Dataset) else _arrays(part)
                 for part in (data, alpha_data)
             )
-        smallest = min(
-            (_size(p) for p in (weights, alphas) if isinstance(p, tuple)),
-            default=batch_size,
-        )
-        if smallest < 1:
-            raise ValueError(
-                "There is nothing to train weights or alphas with. Expected "
-                "at least two examples. Received arrays that, split by "
-                f"alpha_split={alpha_split}, leave {smallest} for one of them."
-            )
-        # A whole batch of each at least.
-        self._batch_size = min(batch_size, smallest)
+        for part in (weights, alphas):
+            if isinstance(part, tuple) and _size(part) < 1:
+                raise ValueError(
+                    "There is nothing to train weights or alphas with. "
+                    "Expected at least two examples. Received arrays that, "
+                    f"split by alpha_split={alpha_split}, leave none for one "
+                    "of them."
+                )
+        self._batch_size = batch_size
         self._weights, self._alphas = weights, alphas
 
     def epoch(self, number):
@@ -105,16 +105,26 @@ class SearchData:
         alphas = (
             batch
             for round_ in itertools.count()
-            for batch in self._batches(
-                self._alphas, [self._seed, number, 1, round_]
-            )
+            for batch in self._alpha_batches([self._seed, number, 1, round_])
         )
         pairs = zip(weights, alphas, strict=False)
         yield from itertools.islice(pairs, self._steps)
 
     def alpha_batch(self, number):
         """Returns one batch for the alphas, of a number."""
-        return next(self._batches(self._alphas, [self._seed, number, 2]))
+        return next(self._alpha_batches([self._seed, number, 2]))
+
+    def _alpha_batches(self, seed):
+        is_empty = True
+        for batch in self._batches(self._alphas, seed):
+            is_empty = False
+            yield batch
+        if is_empty:
+            raise ValueError(
+                "There is nothing to train alphas with. Expected `alpha_data` "
+                "with at least one batch. Received a dataset that is empty: "
+                f"{self._alphas!r}"
+            )
 
     def _split(self, data, share):
         arrays = _arrays(data)
@@ -127,11 +137,10 @@ class SearchData:
     def _batches(self, part, seed):
         if isinstance(part, tuple):
             size = _size(part)
+            length = min(self._batch_size, size)  # A whole batch at least.
             order = np.random.default_rng(seed).permutation(size)
-            for start in range(
-                0, size - self._batch_size + 1, self._batch_size
-            ):
-                chosen = order[start : start + self._batch_size]
+            for start in range(0, size - length + 1, length):
+                chosen = order[start : start + length]
                 yield _tensors(_take(part, chosen))
             return
         if part.cardinality() == tf.data.INFINITE_CARDINALITY and (

@@ -126,3 +126,81 @@ def test_a_step_leaves_weights_that_did_not_run_as_they_are():
         changes.append([a != b for a, b in zip(after, before, strict=True)])
     assert not any(all(step) for step in changes)
     assert [any(column) for column in zip(*changes, strict=True)] == [True] * 2
+
+
+def accumulating(steps, **arguments):
+    """A search whose weights are changed every `steps` steps."""
+
+    def build_accumulating(hp):
+        model = build(hp)
+        model.compile(
+            keras.optimizers.SGD(
+                0.01, momentum=0.5, gradient_accumulation_steps=steps
+            ),
+            "mse",
+        )
+        return model
+
+    return GDASSearch(
+        nas.Supernet(build_accumulating, seed=0),
+        epochs=12,
+        temperatures=(1.0, 1.0),
+        alpha_optimizer=keras.optimizers.SGD(0.0),
+        seed=3,
+        **arguments,
+    )
+
+
+def one_step_an_epoch():
+    x = np.linspace(0.1, 1, 4, dtype="float32")[:, None]
+    return SearchData(x, 3 * x, batch_size=2)
+
+
+def follow(search, epochs):
+    """Returns which layers ran in each epoch, and the weights after it."""
+    data = one_step_an_epoch()
+    ran, weights = [], []
+    for _ in range(epochs):
+        before = [float(s.runs.numpy()) for s in scales(search)]
+        search.run_epoch(data)
+        after = [float(s.runs.numpy()) for s in scales(search)]
+        ran.append(np.array(after) > before)
+        weights.append([float(s.scale.numpy()) for s in scales(search)])
+    return np.array(ran), np.array(weights)
+
+
+def test_accumulated_steps_draw_paths_of_their_own():
+    one, two = (
+        # The weights alone; the first step prepares metrics.
+        follow(accumulating(steps, warmup_epochs=11), 11)[0][1:]
+        for steps in (None, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    pairs = two[1:-1].reshape(-1, 2, 2)  # Steps 2 and 3, and so on.
+    assert any((first != second).any() for first, second in pairs)
+
+
+def test_the_gradients_of_all_accumulated_paths_are_applied():
+    search = accumulating(2, warmup_epochs=11)
+    before = [s.scale.numpy() for s in scales(search)]
+    ran, weights = follow(search, 10)
+    ran[0] = weights[0] != before  # Metrics are prepared in the first.
+    changed = np.diff(weights, axis=0, prepend=[before]) != 0
+    assert not changed[::2].any()
+    either = ran[1::2] | ran[::2]
+    np.testing.assert_array_equal(changed[3::2], either[1:])
+    # Some ran in the first of two steps alone, some in none.
+    assert (ran[2::2] & ~ran[3::2]).any()
+    assert not either[1:].all()
+
+
+def test_a_search_resumes_amid_accumulated_steps():
+    search = accumulating(2)
+    search.run_epoch(one_step_an_epoch())
+    state = search.get_state()
+    _, expected = follow(search, 5)
+    resumed = accumulating(2)
+    resumed.set_state(state)
+    _, found = follow(resumed, 5)
+    np.testing.assert_array_equal(found, expected)
+    assert resumed.history == search.history

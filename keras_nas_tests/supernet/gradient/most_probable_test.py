@@ -1,8 +1,13 @@
 import itertools
 
+import keras_tuner
 import numpy as np
 
-from keras_nas.supernet.gradient.most_probable import most_probable
+from keras_nas import architectures
+from keras_nas.supernet.gradient.most_probable import (
+    most_probable,
+    most_probable_architectures,
+)
 
 
 def test_all_architectures_come_once_in_the_order_of_their_probability():
@@ -28,3 +33,59 @@ def test_the_first_of_a_huge_space_come_at_once():
 
 def test_what_is_impossible_comes_last():
     assert list(most_probable([[0.0, 1.0], [0.5, 0.5]]))[:2] == [(1, 0), (1, 1)]
+
+
+def conditional_space():
+    """`b` is there for two values of `a`, `c` for one of `b`."""
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("a", ["x", "y", "z"])
+    with hp.conditional_scope("a", ["y", "z"]):
+        hp.Choice("b", [1, 2])
+        with hp.conditional_scope("b", [2]):
+            hp.Choice("c", [0.1, 0.2, 0.3])
+    hp.Boolean("d")
+    hp.Choice("rate", [0.01, 0.1])
+    return hp
+
+
+def test_architectures_come_in_the_order_of_their_best_tuples():
+    space = conditional_space()
+    rng = np.random.default_rng(3)
+    given = {
+        name: dict(
+            zip(values, rng.dirichlet(np.ones(len(values))), strict=True)
+        )
+        for name, values in {
+            "a": ["x", "y", "z"],
+            "b": [1, 2],
+            "c": [0.1, 0.2, 0.3],
+            "d": [False, True],
+        }.items()
+    }
+    expected = []
+    for vector in most_probable([list(p.values()) for p in given.values()]):
+        values = {"rate": 0.1} | {
+            name: list(given[name])[number]
+            for name, number in zip(given, vector, strict=True)
+        }
+        values = architectures.active_values(values, space)
+        if values not in expected:
+            expected.append(values)
+    found = list(most_probable_architectures(given, space, {"rate": 0.1}))
+    assert found == expected
+    # x, or one of two with b = 1, or with b = 2 and one of three.
+    assert len(found) == (1 + 2 * (1 + 3)) * 2
+
+
+def test_inactive_hyperparameters_do_not_hold_up_the_second():
+    space = keras_tuner.HyperParameters()
+    space.Choice("a", [1, 2])
+    with space.conditional_scope("a", [2]):
+        for i in range(60):  # 3 ** 60 tuples have a = 1.
+            space.Choice(f"b{i}", [1, 2, 3])
+    given = {f"b{i}": {1: 0.34, 2: 0.33, 3: 0.33} for i in range(60)}
+    given["a"] = {1: 0.999, 2: 0.001}
+    found = list(itertools.islice(most_probable_architectures(given, space), 3))
+    assert found[0] == {"a": 1}
+    assert found[1] == {"a": 2} | {f"b{i}": 1 for i in range(60)}
+    assert sorted(found[2].values()) == [1] * 59 + [2, 2]

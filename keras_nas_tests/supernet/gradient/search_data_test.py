@@ -54,6 +54,29 @@ def test_small_data_makes_smaller_batches():
     assert len(weights[0]) == len(alphas[0]) == 10
 
 
+def test_few_examples_for_the_alphas_leave_the_weights_their_batches():
+    data = SearchData(X, X, batch_size=8, alpha_split=0.15, seed=1)
+    pairs = list(data.epoch(0))
+    assert [len(x) for (x, *_), _ in pairs] == [8, 8]  # Of 17.
+    assert [len(x) for _, (x, *_) in pairs] == [3, 3]
+    assert len(data.alpha_batch(0)[0]) == 3
+    data = SearchData(X, X, batch_size=8, alpha_split=0.9, seed=1)
+    ((weights, alphas),) = data.epoch(0)
+    assert (len(weights[0]), len(alphas[0])) == (2, 8)
+
+
+def test_an_empty_dataset_for_the_alphas_is_refused():
+    weights = tf.data.Dataset.from_tensor_slices((X, X)).batch(4)
+    for data in (
+        SearchData(X, X, alpha_data=weights.take(0)),
+        SearchData(weights, alpha_data=weights.filter(lambda x, y: False)),
+    ):
+        with pytest.raises(ValueError, match="`alpha_data`(.|\n)*empty"):
+            list(data.epoch(0))
+        with pytest.raises(ValueError, match="`alpha_data`(.|\n)*empty"):
+            data.alpha_batch(0)
+
+
 def test_nests_and_weights_are_cut_alike():
     data = SearchData(
         {"a": X, "b": X[:, None] + 1}, [X, -X], X / 2, batch_size=4
