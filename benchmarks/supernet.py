@@ -4,8 +4,13 @@
     python -m benchmarks.supernet --json supernet.json --only step,extraction
 
 On Fashion-MNIST, reduced to 14 by 14 pixels and to some thousand images: from
-Debian's package `dataset-fashion-mnist`, or as Keras downloads it. The space
-has six places with four candidates each. On two cores it takes half an hour.
+Debian's package `dataset-fashion-mnist`, or as Keras downloads it. There are two
+spaces of 4,096 architectures, with four candidates in each of six places:
+`operations`, a chain of six inverted bottlenecks or nothing, and `widths`, three
+stages with a searched width and such a choice each. Steps are those of the
+former. Ranking and search take `--space`, by default the latter: architectures
+of the former differ by little more than two trainings of one of them do, so
+there is hardly a rank to find. On two cores it takes an hour.
 
 `step`: milliseconds a training step, batches of 64, of the supernet
 (`supernet_ms`) and of some architectures of its space (`single_ms`, one each).
@@ -24,6 +29,7 @@ the weights of supernets that were trained by the rules of `keras_nas.supernet`.
 of a score. Rules that run several architectures a step get as many steps fewer
 (`epochs`), so that all cost about the same. `seed_noise_tau` is that of two
 trainings of the same architectures with two seeds: no predictor can do better.
+`flops_tau` is that of the FLOPs, which cost nothing.
 
 `search`: regularised evolution with `evaluators.WeightSharing` under a limit on
 FLOPs. What it finds is trained on its own with some seeds (`found_accuracy`),
@@ -56,6 +62,7 @@ import keras_nas as nas
 from keras_nas import blocks, layers
 from keras_nas.supernet import (
     FairSampling,
+    ProgressiveShrinking,
     SandwichSampling,
     UniformSampling,
 )
@@ -64,11 +71,13 @@ from keras_nas_tests.supernet import builds
 
 PARTS = ("step", "extraction", "ranking", "search", "memory")
 PLACES = 6
+STAGES = 3
+WIDTHS = (2, 4, 8, 16)
 # Kernel size and expansion.
 BOTTLENECKS = {"e1k3": (3, 1), "e3k3": (3, 3), "e6k5": (5, 6)}
 CANDIDATES = ("identity", *BOTTLENECKS)
 _DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
-_VALIDATION_IMAGES = 4000
+_VALIDATION_IMAGES = 10000
 _BATCH_SIZE = 64
 
 
@@ -78,12 +87,13 @@ def _parser():
     add("--json", metavar="OUT", help="file for the results")
     add("--only", default=",".join(PARTS), help="some of these, by commas")
     add("--data", default=_DEBIAN_FOLDER, help="folder of the images")
-    add("--images", type=int, default=8000, help="images to train on")
-    add("--epochs", type=int, default=6, help="of an architecture alone")
+    add("--images", type=int, default=12000, help="images to train on")
+    add("--epochs", type=int, default=8, help="of an architecture alone")
+    add("--space", choices=("operations", "widths"), default="widths")
     add(
         "--supernet_epochs",
         type=int,
-        default=36,
+        default=40,
         help="of the supernet, with one architecture a step",
     )
     add("--architectures", type=int, default=24, help="to rank")
@@ -95,27 +105,69 @@ def _parser():
 OPTIONS = _parser().parse_args([])
 
 
-def build(hp):
-    """Builds a small convolutional network: 4**6 architectures."""
+def build_operations(hp):
+    """Builds a chain of searched operations."""
     x = inputs = keras.Input((14, 14, 1))
     x = blocks.ConvBlock(8, strides=2)(x)
     for place in range(PLACES):
         if place == PLACES // 2:
             x = blocks.ConvBlock(16, strides=2)(x)
-        candidates = {"identity": blocks.Identity}
-        for name, arguments in BOTTLENECKS.items():
-            candidates[name] = functools.partial(
-                blocks.InvertedBottleneck, x.shape[-1], *arguments
-            )
-        x = layers.LayerChoice(hp, f"place{place}", candidates)(x)
+        x = _operation(hp, f"place{place}", x.shape[-1])(x)
+    return _classifier(inputs, x)
+
+
+def build_widths(hp):
+    """Builds stages of searched widths and operations."""
+    x = inputs = keras.Input((14, 14, 1))
+    x = blocks.ConvBlock(8, strides=2)(x)
+    for stage in range(STAGES):
+        filters = hp.Choice(f"filters{stage}", WIDTHS)
+        x = blocks.ConvBlock(filters, strides=2 if stage == 1 else 1)(x)
+        x = _operation(hp, f"operation{stage}", filters)(x)
+    return _classifier(inputs, x)
+
+
+def _operation(hp, name, filters):
+    candidates = {"identity": blocks.Identity}
+    for candidate, arguments in BOTTLENECKS.items():
+        candidates[candidate] = functools.partial(
+            blocks.InvertedBottleneck, filters, *arguments
+        )
+    return layers.LayerChoice(hp, name, candidates)
+
+
+def _classifier(inputs, x):
     x = keras.layers.GlobalAveragePooling2D()(x)
     model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
+    compile_with_decay(model, 1)
+    return model
+
+
+def compile_with_decay(model, num_steps):
+    """Compiles a model for a training of so many steps."""
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, num_steps)
     model.compile(
-        keras.optimizers.Adam(3e-3),
+        keras.optimizers.Adam(rate),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    return model
+
+
+BUILDS = {"operations": build_operations, "widths": build_widths}
+
+
+def choices(space):
+    """Returns the candidates of each hyperparameter of a space."""
+    if space == "operations":
+        return {f"place{place}": CANDIDATES for place in range(PLACES)}
+    return {
+        name: candidates
+        for stage in range(STAGES)
+        for name, candidates in (
+            (f"filters{stage}", WIDTHS),
+            (f"operation{stage}", CANDIDATES),
+        )
+    }
 
 
 def read_data(folder, num_images):
@@ -134,36 +186,33 @@ def read_data(folder, num_images):
     return *training, x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
 
 
-def single(values, seed):
+def single(values, seed, space):
     """Builds one architecture."""
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
-    return build(hp)
+    return BUILDS[space](hp)
 
 
 def train_alone(values, data, epochs, seed):
-    """Returns the best validation accuracy, and the seconds it took."""
+    """Returns the validation accuracy in the end, and the seconds it took."""
     x, y, x_val, y_val = data
     started_s = time.perf_counter()
-    history = single(values, seed).fit(
-        x,
-        y,
-        batch_size=_BATCH_SIZE,
-        epochs=epochs,
-        validation_data=(x_val, y_val),
-        verbose=0,
-    )
+    model = single(values, seed, OPTIONS.space)
+    _fit_with_decay(model, x, y, epochs)
     took_s = time.perf_counter() - started_s
-    return max(history.history["val_accuracy"]), took_s
+    metrics = model.evaluate(
+        x_val, y_val, batch_size=500, verbose=0, return_dict=True
+    )
+    return metrics["accuracy"], took_s
 
 
-def random_values(rng):
+def random_values(rng, space):
     """Draws an architecture."""
     return {
-        f"place{place}": CANDIDATES[rng.integers(len(CANDIDATES))]
-        for place in range(PLACES)
+        name: candidates[rng.integers(len(candidates))]
+        for name, candidates in choices(space).items()
     }
 
 
@@ -172,9 +221,11 @@ def measure_step(data, rounds=7, singles=4):
     x, y, *_ = data
     count = 30 * _BATCH_SIZE
     rng = np.random.default_rng(OPTIONS.seed)
-    models = {"supernet": nas.Supernet(build, seed=OPTIONS.seed)}
+    space = "operations"
+    models = {"supernet": nas.Supernet(BUILDS[space], seed=OPTIONS.seed)}
     for number in range(singles):
-        models[f"single{number}"] = single(random_values(rng), number)
+        values = random_values(rng, space)
+        models[f"single{number}"] = single(values, number, space)
     for model in models.values():  # Traces it.
         model.fit(x[:_BATCH_SIZE], y[:_BATCH_SIZE], _BATCH_SIZE, verbose=0)
     times_ms = {name: [] for name in models}
@@ -221,7 +272,10 @@ def measure_ranking(data):
     """Compares scores by shared weights with those of single trainings."""
     x, y, x_val, y_val = data
     rng = np.random.default_rng(OPTIONS.seed + 5)
-    candidates = [random_values(rng) for _ in range(OPTIONS.architectures)]
+    space, build = OPTIONS.space, BUILDS[OPTIONS.space]
+    candidates = [
+        random_values(rng, space) for _ in range(OPTIONS.architectures)
+    ]
     trained, times_s, again = [], [], []
     for number, values in enumerate(candidates):
         accuracy, took_s = train_alone(values, data, OPTIONS.epochs, number)
@@ -231,8 +285,15 @@ def measure_ranking(data):
     for number, values in enumerate(candidates[: len(candidates) // 4]):
         accuracy, _ = train_alone(values, data, OPTIONS.epochs, 1000 + number)
         again.append(accuracy)
+    cost = nas.costs.Flops()
+    flops = [cost.measure(single(values, 0, space)) for values in candidates]
     rules = {}
-    for rule in (UniformSampling(), FairSampling(), SandwichSampling()):
+    for rule in (
+        UniformSampling(),
+        FairSampling(),
+        SandwichSampling(),
+        ProgressiveShrinking(),
+    ):
         name = type(rule).__name__
         keras.utils.clear_session()
         keras.utils.set_random_seed(OPTIONS.seed)
@@ -270,20 +331,15 @@ def measure_ranking(data):
         "epochs_alone": OPTIONS.epochs,
         "training_alone_s": statistics.mean(times_s),
         "trained_accuracy": [min(trained), max(trained)],
+        "flops_tau": kendall_tau(flops, trained),
         "seed_noise_tau": kendall_tau(trained[: len(again)], again),
         "rules": rules,
     }
 
 
-def _fit_with_decay(supernet, x, y, epochs):
-    steps = epochs * -(-len(x) // _BATCH_SIZE)
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
-    supernet.compile(
-        keras.optimizers.Adam(rate),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    supernet.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
+def _fit_with_decay(model, x, y, epochs):
+    compile_with_decay(model, epochs * -(-len(x) // _BATCH_SIZE))
+    model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
 
 
 def measure_search(data, num_random=10, seeds=3):
@@ -291,8 +347,18 @@ def measure_search(data, num_random=10, seeds=3):
     x, y, x_val, y_val = data
     rng = np.random.default_rng(OPTIONS.seed + 9)
     cost = nas.costs.Flops()
-    sample = [random_values(rng) for _ in range(40)]
-    flops = [cost.measure(single(values, 0)) for values in sample]
+    space, epochs = OPTIONS.space, OPTIONS.supernet_epochs
+
+    def build(hp):
+        model = BUILDS[space](hp)
+        compile_with_decay(model, epochs * -(-len(x) // _BATCH_SIZE))
+        return model
+
+    def measure_flops(values):
+        return cost.measure(single(values, 0, space))
+
+    sample = [random_values(rng, space) for _ in range(40)]
+    flops = [measure_flops(values) for values in sample]
     limit = int(np.median(flops))
     keras.utils.clear_session()
     with tempfile.TemporaryDirectory() as folder:
@@ -301,9 +367,7 @@ def measure_search(data, num_random=10, seeds=3):
             objective="val_accuracy",
             max_trials=OPTIONS.trials,
             constraints=[nas.costs.Flops(max_flops=limit)],
-            evaluator=nas.evaluators.WeightSharing(
-                epochs=OPTIONS.supernet_epochs
-            ),
+            evaluator=nas.evaluators.WeightSharing(epochs=epochs),
             seed=OPTIONS.seed,
             directory=folder,
         )
@@ -317,12 +381,12 @@ def measure_search(data, num_random=10, seeds=3):
         )
         search_s = time.perf_counter() - started_s
         found = tuner.get_best_hyperparameters()[0].values
-    found_flops = cost.measure(single(found, 0))
+    found_flops = measure_flops(found)
     _say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
     larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
     while len(larger) < num_random:
-        values = random_values(rng)
-        if cost.measure(single(values, 0)) >= found_flops:
+        values = random_values(rng, space)
+        if measure_flops(values) >= found_flops:
             larger.append(values)
     found_accuracies = [
         train_alone(found, data, OPTIONS.epochs, 2000 + seed)[0]

@@ -16,6 +16,8 @@ from keras_nas_tests.supernet import builds
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(supernet, "PLACES", 1)
+    monkeypatch.setattr(supernet, "STAGES", 1)
+    monkeypatch.setattr(supernet, "_VALIDATION_IMAGES", 4000)
 
 
 @pytest.fixture
@@ -50,15 +52,26 @@ def test_steps_of_supernet_and_single_architectures(folder):
     assert 0 < low <= high
 
 
-def test_random_architectures_are_of_the_space():
+@pytest.mark.parametrize(
+    "space, name, size",
+    [
+        ("operations", "place0", "e6k5"),
+        ("widths", "operation0", "e6k5"),
+        ("widths", "filters0", 16),
+    ],
+)
+def test_random_architectures_are_of_the_space(space, name, size):
     rng = np.random.default_rng(0)
-    drawn = {supernet.random_values(rng)["place0"] for _ in range(50)}
-    assert drawn == set(supernet.CANDIDATES)
-    model = supernet.single({"place0": "e3k3"}, 0)
-    assert (
-        model.count_params()
-        < supernet.single({"place0": "e6k5"}, 0).count_params()
+    drawn = [supernet.random_values(rng, space) for _ in range(50)]
+    assert {values[name] for values in drawn} == set(
+        supernet.choices(space)[name]
     )
+    smallest = {key: c[0] for key, c in supernet.choices(space).items()}
+    counts = [
+        supernet.single(values, 0, space).count_params()
+        for values in (smallest, smallest | {name: size})
+    ]
+    assert counts[0] < counts[1]
 
 
 @pytest.fixture
@@ -67,6 +80,7 @@ def run(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(supernet, "_VALIDATION_IMAGES", 40)
     monkeypatch.setattr(supernet, "BOTTLENECKS", {"e1k3": (3, 1)})
     monkeypatch.setattr(supernet, "CANDIDATES", ("identity", "e1k3"))
+    monkeypatch.setattr(supernet, "WIDTHS", (2, 4))
     options = dict(vars(supernet.OPTIONS))
 
     def measure(part, *arguments):
@@ -106,7 +120,7 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
     train_alone = supernet.train_alone
 
     def train(values, data, epochs, seed):
-        trained.append((values["place0"], seed))
+        trained.append((tuple(values.values()), seed))
         if len(trained) == 1:
             accuracy, took_s = train_alone(values, data, epochs, seed)
             assert 0 <= accuracy <= 1
@@ -117,7 +131,8 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
     result = run("ranking", "--architectures", "8")
     # A quarter of them is trained again, by other seeds.
     assert [seed for _, seed in trained] == [*range(8), 1000, 1001]
-    assert [name for name, _ in trained[8:]] == [n for n, _ in trained[:2]]
+    assert [v for v, _ in trained[8:]] == [v for v, _ in trained[:2]]
+    assert -1 <= result["flops_tau"] <= 1
     assert result["architectures"] == 8
     assert result["epochs_alone"] == 1
     assert result["training_alone_s"] == 2.0
@@ -128,6 +143,7 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
         "UniformSampling": 4,
         "FairSampling": 2,  # A step for each of the two candidates.
         "SandwichSampling": 1,
+        "ProgressiveShrinking": 2,
     }
     for rule in rules.values():
         assert rule["speedup"] == pytest.approx(
@@ -142,7 +158,7 @@ def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
     trained = []
 
     def train(values, data, epochs, seed):
-        trained.append((values["place0"], seed))
+        trained.append((tuple(values.values()), seed))
         found = {2000: 0.9, 2001: 0.8, 2002: 0.7}
         return found.get(seed, (seed - 3000) / 44), 1.0
 
@@ -153,12 +169,13 @@ def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
     result = run("search", "--trials", "3")
     assert result["found_flops"] <= result["max_flops"]
     assert trained[:3] == [
-        (result["found"]["place0"], 2000 + seed) for seed in range(3)
+        (tuple(result["found"].values()), 2000 + seed) for seed in range(3)
     ]
     assert [seed for _, seed in trained[3:]] == list(range(3000, 3045))
     cost = nas.costs.Flops()
-    for name in {name for name, _ in trained}:
-        flops = cost.measure(supernet.single({"place0": name}, 0))
+    for values in {values for values, _ in trained}:
+        values = dict(zip(supernet.choices("widths"), values, strict=True))
+        flops = cost.measure(supernet.single(values, 0, "widths"))
         assert flops >= result["found_flops"]
     # The variance of the means: 0.1 ** 2 of 3, and of 0 to 44 by 44ths, of
     # which that of a sample is 45 * 46 / 12.
