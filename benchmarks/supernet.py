@@ -4,13 +4,13 @@
     python -m benchmarks.supernet --json supernet.json --only step,extraction
 
 On Fashion-MNIST, reduced to 14 by 14 pixels and to some thousand images: from
-Debian's package `dataset-fashion-mnist`, or as Keras downloads it. There are two
-spaces of 4,096 architectures, with four candidates in each of six places:
-`operations`, a chain of six inverted bottlenecks or nothing, and `widths`, three
-stages with a searched width and such a choice each. Steps are those of the
-former. Ranking and search take `--space`, by default the latter: architectures
-of the former differ by little more than two trainings of one of them do, so
-there is hardly a rank to find. On two cores it takes an hour.
+Debian's package `dataset-fashion-mnist`, or as Keras downloads it. There are
+two spaces of 4,096 architectures, with four candidates in each of six places:
+`operations`, a chain of six inverted bottlenecks or nothing, and `widths`,
+three stages with a searched width and such a choice each. Steps are those of
+the former. Ranking and search take `--space`, by default the latter:
+architectures of the former differ by little more than two trainings of one of
+them do, so there is hardly a rank to find. On two cores it takes an hour.
 
 `step`: milliseconds a training step, batches of 64, of the supernet
 (`supernet_ms`) and of some architectures of its space (`single_ms`, one each).
@@ -77,7 +77,7 @@ WIDTHS = (2, 4, 8, 16)
 BOTTLENECKS = {"e1k3": (3, 1), "e3k3": (3, 3), "e6k5": (5, 6)}
 CANDIDATES = ("identity", *BOTTLENECKS)
 _DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
-_VALIDATION_IMAGES = 10000
+_VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 64
 
 
@@ -88,7 +88,7 @@ def _parser():
     add("--only", default=",".join(PARTS), help="some of these, by commas")
     add("--data", default=_DEBIAN_FOLDER, help="folder of the images")
     add("--images", type=int, default=12000, help="images to train on")
-    add("--epochs", type=int, default=8, help="of an architecture alone")
+    add("--epochs", type=int, default=15, help="of an architecture alone")
     add("--space", choices=("operations", "widths"), default="widths")
     add(
         "--supernet_epochs",
@@ -288,11 +288,13 @@ def measure_ranking(data):
     cost = nas.costs.Flops()
     flops = [cost.measure(single(values, 0, space)) for values in candidates]
     rules = {}
+    # Two paths a step, and five phases: operations and three smaller widths.
+    steps = OPTIONS.supernet_epochs // 2 * -(-len(x) // _BATCH_SIZE)
     for rule in (
         UniformSampling(),
         FairSampling(),
         SandwichSampling(),
-        ProgressiveShrinking(),
+        ProgressiveShrinking(steps_per_phase=max(1, steps // 5)),
     ):
         name = type(rule).__name__
         keras.utils.clear_session()

@@ -401,7 +401,8 @@ class Subclassed(keras.Model):
         ({"min_share": 0}, "`min_share`"),
         ({"min_share": 1.1}, "`min_share`"),
     ],
-    ids=str,
+    # Functions have other names in each process.
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_invalid_arguments(arguments, message):
     inputs = keras.Input((2,))
