@@ -21,6 +21,7 @@ from keras_nas.export.file_structure import order_inputs_and_outputs
 from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.representative_data import calibration_samples
 from keras_nas.export.tflite_model import TFLiteModel
+from keras_nas.export.unrolled_loops import MAX_STEPS
 
 _QUANTIZE = (None, "float16", "dynamic", "int4", "int8", "int8_io")
 _CALIBRATED = ("int8", "int8_io")
@@ -48,6 +49,9 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     The converter runs in a child process: it crashes on some models, and
     then an error is raised here instead. Mixed precision models are
     converted as float32, and their inputs are float32.
+
+    For int8, recurrent layers are unrolled, since TFLite cannot calibrate
+    loops: each step is a copy of the cell in the file.
 
     An operation without an int8 kernel stays in floating point in an int8
     file, between conversions of its inputs and outputs. A warning names it,
@@ -120,7 +124,7 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     if quantize in _CALIBRATED:
         samples = calibration_samples(representative_data, function.inputs)
     start_converter()
-    traced = function.trace()
+    traced = function.trace(without_loops=quantize in _CALIBRATED)
     with tempfile.TemporaryDirectory(prefix="keras_nas_export_") as folder:
         saved_model = os.path.join(folder, "saved_model")
         calibration = None
@@ -281,8 +285,10 @@ def _death(died, model, traced, quantize):
     elif quantize in _CALIBRATED and _has_loop(traced):
         remedy = (
             " The model has a loop, as recurrent layers do, and TFLite "
-            "cannot calibrate loops. Build the recurrent layers with "
-            "`unroll=True`, or use quantize='dynamic'."
+            "cannot calibrate loops. Those of sequences of a known length up "
+            f"to {MAX_STEPS} are unrolled for that: give `keras.Input` the "
+            "length, build the layers with `unroll=True`, or use "
+            "quantize='dynamic'."
         )
     log = f" It printed:\n{_tail(died.log)}" if died.log.strip() else ""
     return ConversionError(

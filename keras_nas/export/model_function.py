@@ -1,5 +1,6 @@
 """A Keras model as a function from named tensors to named tensors."""
 
+import contextlib
 import inspect
 import keyword
 import re
@@ -9,6 +10,7 @@ import numpy as np
 
 from keras_nas.export.float32_computation import float32_computation
 from keras_nas.export.tensor_details import TensorDetails
+from keras_nas.export.unrolled_loops import unrolled_loops
 
 # Keras counts unnamed inputs through the whole process, so the same script
 # would give files with different names.
@@ -91,8 +93,11 @@ class ModelFunction:
             for v in self.model.variables
         ]
 
-    def trace(self):
+    def trace(self, without_loops=False):
         """Traces the model at batch size 1.
+
+        Args:
+            without_loops: Boolean, whether recurrent layers are unrolled.
 
         Returns:
             A concrete `tf.function` with the inputs as keyword arguments.
@@ -109,8 +114,10 @@ class ModelFunction:
             )
             for details in self.inputs
         }
+        unrolled = unrolled_loops if without_loops else contextlib.nullcontext
         try:
-            return function.get_concrete_function(**specs)
+            with unrolled(self.model):
+                return function.get_concrete_function(**specs)
         except Exception as error:
             shapes = {d.name: d.shape for d in self.inputs}
             raise ValueError(

@@ -1,0 +1,392 @@
+"""Measures what becomes of Keras models on their way to a phone.
+
+    python -m benchmarks.deploy --json deploy.json
+    python -m benchmarks.deploy --json deploy.json --only digits
+
+`applications`: ten networks of `keras.applications`, random weights, small
+input. `difference` is that of the bridged tf_keras model's outputs, relative to
+the largest; the rest as in `models`.
+
+`models`: small networks of other kinds. For each of `prune`, `cluster`,
+`quantization_aware` and `int8` (without training for it) it is said whether it
+`works`: training for a step, a `.tflite` file, and finite outputs of that.
+Where it does not, `message` is what a user sees; `skipped` are the layers that
+were left alone, and why.
+
+`digits`: a network of 64,418 parameters for the digits of scikit-learn, some
+seeds. Accuracy on 450 test images, bytes, gzip bytes, milliseconds of LiteRT in
+turns, of the file in float32 and of int8 files after each way to compress.
+`*_drop` are percentage points less than float32, `*_ratio` are by float32's
+gzip bytes, or by the latency of plain int8. Channel pruning is also measured on
+a network of depthwise separable convolutions, since small ordinary ones spend
+their time on other things than multiplications.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+import statistics
+import sys
+import time
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_nas import compression, export
+
+PARTS = ("applications", "models", "digits")
+APPLICATIONS = {
+    "MobileNet": 32,
+    "MobileNetV2": 32,
+    "MobileNetV3Small": 32,
+    "MobileNetV3Large": 32,
+    "EfficientNetB0": 32,
+    "EfficientNetV2B0": 32,
+    "ResNet50": 32,
+    "DenseNet121": 32,
+    "NASNetMobile": 32,
+    "Xception": 71,
+}
+WAYS = {
+    "prune": {"prune": 0.5},
+    "cluster": {"cluster": 8},
+    "quantization_aware": {"quantization_aware": True},
+    "int8": None,
+}
+_NUM_SAMPLES = 8
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add = parser.add_argument
+    add("--json", metavar="OUT", help="file for the results")
+    add("--only", default=",".join(PARTS), help="some of these, by commas")
+    add("--names", help="of applications or models, by commas; all by default")
+    add("--ways", default=",".join(WAYS), help="to compress, by commas")
+    add("--seeds", type=int, default=3, help="of the digits")
+    add("--epochs", type=int, default=25, help="of the digits")
+    add("--fine_tuning_epochs", type=int, default=10, help="of each stage")
+    return parser
+
+
+OPTIONS = _parser().parse_args([])
+
+
+def _functional(build, *shapes):
+    inputs = [keras.Input(shape) for shape in shapes]
+    outputs = build(*inputs)
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
+
+
+def _transformer(x):
+    attended = layers.MultiHeadAttention(2, 8)(x, x)
+    x = layers.LayerNormalization()(x + attended)
+    x = x + layers.Dense(16)(layers.Dense(32, activation="gelu")(x))
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return layers.Dense(4, activation="softmax")(x)
+
+
+def _text(x):
+    x = layers.Embedding(100, 16)(x)
+    x = layers.GlobalAveragePooling1D()(layers.Conv1D(16, 3)(x))
+    return layers.Dense(4, activation="softmax")(x)
+
+
+def _recurrent(layer):
+    return lambda x: layers.Dense(4, activation="softmax")(layer(x))
+
+
+def _two_inputs(first, second):
+    x = layers.Concatenate()(
+        [layers.Dense(16)(first), layers.Dense(16)(second)]
+    )
+    return layers.Dense(4, activation="softmax")(layers.ReLU()(x))
+
+
+def _two_outputs(x):
+    x = layers.Dense(32, activation="relu")(x)
+    return [
+        layers.Dense(4, activation="softmax")(x),
+        layers.Dense(4, activation="softmax")(x),
+    ]
+
+
+def _conv1d(x):
+    x = layers.Conv1D(16, 3, activation="relu")(x)
+    x = layers.GlobalMaxPooling1D()(layers.Conv1D(16, 3)(x))
+    return layers.Dense(4, activation="softmax")(x)
+
+
+MODELS = {
+    "LSTM": lambda: _functional(_recurrent(layers.LSTM(16)), (12, 8)),
+    "GRU": lambda: _functional(_recurrent(layers.GRU(16)), (12, 8)),
+    "BiLSTM": lambda: _functional(
+        _recurrent(layers.Bidirectional(layers.LSTM(16))), (12, 8)
+    ),
+    "transformer encoder": lambda: _functional(_transformer, (12, 16)),
+    "text with Embedding": lambda: _functional(_text, (12,)),
+    "Conv1D": lambda: _functional(_conv1d, (24, 4)),
+    "two inputs": lambda: _functional(_two_inputs, (8,), (6,)),
+    "two outputs": lambda: _functional(_two_outputs, (8,)),
+}
+
+
+def application(name):
+    """Builds one of `keras.applications` with random weights."""
+    size = APPLICATIONS[name]
+    return getattr(keras.applications, name)(
+        weights=None, input_shape=(size, size, 3), classes=4
+    )
+
+
+def measure_model(build, ways):
+    """Says which ways to compress work for a model.
+
+    Args:
+        build: Function that returns the model.
+        ways: Names of `WAYS`.
+
+    Returns:
+        Dict with the entry `"difference"` and one for each way.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    x = [_random_input(rng, tensor, model) for tensor in model.inputs]
+    y = [rng.integers(4, size=_NUM_SAMPLES) for _ in range(len(model.outputs))]
+    if len(x) == 1:
+        (x,) = x
+    if len(y) == 1:
+        (y,) = y
+    results = {}
+    try:
+        bridge = compression.Bridge(model)
+        results["difference"] = bridge.largest_difference
+        results["wrapped"] = len(bridge.wrapped)
+    except ValueError as error:
+        results["difference"] = None
+        results["message"] = str(error)
+    for way in ways:
+        started_s = time.perf_counter()
+        try:
+            results[way] = _try(model, x, y, WAYS[way])
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}"
+            results[way] = {"works": False, "message": message[:600]}
+        results[way]["took_s"] = round(time.perf_counter() - started_s, 1)
+    return results
+
+
+def _random_input(rng, tensor, model):
+    shape = (_NUM_SAMPLES, *tensor.shape[1:])
+    if any(isinstance(layer, layers.Embedding) for layer in model.layers):
+        return rng.integers(100, size=shape).astype(tensor.dtype)
+    return rng.normal(size=shape).astype(tensor.dtype)
+
+
+def _try(model, x, y, arguments):
+    skipped = {}
+    if arguments is None:
+        file = export.to_tflite(model, "int8", x)
+    else:
+        compressed = compression.compress(
+            model, x, y, epochs=1, batch_size=4, verbose=0, **arguments
+        )
+        skipped = compressed.report.skipped
+        file = compressed.to_tflite("int8", representative_data=x)
+    outputs = file.predict_by_name(x)
+    finite = all(np.isfinite(array).all() for array in outputs.values())
+    return {
+        "works": finite,
+        "message": "" if finite else "outputs are not finite",
+        "skipped": skipped,
+        "float_operations": sorted(set(file.float_operations)),
+    }
+
+
+def measure_models(builds):
+    """Measures a table of models."""
+    names = OPTIONS.names.split(",") if OPTIONS.names else list(builds)
+    ways = OPTIONS.ways.split(",")
+    results = {}
+    for name in names:
+        results[name] = measure_model(builds[name], ways)
+        cells = ", ".join(
+            f"{way} {'yes' if results[name][way]['works'] else 'NO'}"
+            for way in ways
+        )
+        _say(f"{name}: difference {results[name]['difference']}, {cells}")
+    cells = [results[name][way]["works"] for name in results for way in ways]
+    return {"share_that_works": statistics.mean(cells), "models": results}
+
+
+def digits_model():
+    """A convolutional network for digits of 8 by 8 pixels."""
+    x = inputs = keras.Input((8, 8, 1))
+    for number, filters in enumerate((24, 48, 64)):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        if number:
+            x = layers.MaxPooling2D()(x)
+    x = layers.Dense(96, activation="relu")(layers.Flatten()(x))
+    x = layers.Dropout(0.3)(x)
+    return classifier(inputs, x)
+
+
+def separable_model():
+    """The same of depthwise separable convolutions, 128 channels wide."""
+    x = inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(128, 3, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    for strides in (1, 2, 2):
+        x = layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(
+            x
+        )
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.Conv2D(128, 1, use_bias=False)(x)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    return classifier(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def classifier(inputs, x):
+    """Ends a network, and compiles it."""
+    model = keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+    model.compile(
+        keras.optimizers.Adam(1e-3),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def read_digits():
+    """Returns images and labels, to train and to test."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).reshape(-1, 8, 8, 1).astype("float32")
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order]
+    return x[450:], y[450:], x[:450], y[:450]
+
+
+COMPRESSIONS = {
+    "qat": {"quantization_aware": True},
+    "prune80": {"prune": 0.8},
+    "prune80_qat": {"prune": 0.8, "quantization_aware": True},
+    "pattern24": {"prune": "2:4"},
+    "cluster16": {"cluster": 16},
+    "channels50": {"prune_channels": {"fraction": 0.5, "multiple_of": 8}},
+}
+
+
+def measure_digits():
+    """Compares int8 files of a network that was compressed in several ways."""
+    runs = []
+    for seed in range(OPTIONS.seeds):
+        run = _digits_run(digits_model, COMPRESSIONS, seed)
+        only = {"channels50": COMPRESSIONS["channels50"]}
+        separable = _digits_run(separable_model, only, seed)
+        run |= {f"separable_{name}": file for name, file in separable.items()}
+        runs.append(run)
+        _say(f"digits: seed {seed}: {json.dumps(run)}")
+    means = {
+        name: {
+            key: statistics.mean(run[name][key] for run in runs)
+            for key in runs[0][name]
+        }
+        for name in runs[0]
+    }
+    results = {"runs": runs, "means": means}
+    for name, mean in means.items():
+        is_separable = name.startswith("separable_")
+        prefix = "separable_" if is_separable else ""
+        plain = means[f"{prefix}float32"]
+        results[f"{name}_drop"] = 100 * (plain["accuracy"] - mean["accuracy"])
+        results[f"{name}_gzip_ratio"] = mean["gzip_bytes"] / plain["gzip_bytes"]
+        results[f"{name}_latency_ratio"] = (
+            mean["latency_ms"] / means[f"{prefix}int8"]["latency_ms"]
+        )
+    return results
+
+
+def _digits_run(build, ways, seed):
+    x, y, x_test, y_test = read_digits()
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = build()
+    model.fit(x, y, 64, epochs=OPTIONS.epochs, verbose=0)
+    files = {
+        "float32": export.to_tflite(model),
+        "int8": export.to_tflite(model, "int8", x),
+    }
+    for name, arguments in ways.items():
+        compressed = compression.compress(
+            model,
+            x,
+            y,
+            epochs=OPTIONS.fine_tuning_epochs,
+            batch_size=64,
+            verbose=0,
+            **arguments,
+        )
+        files[name] = compressed.to_tflite("int8", representative_data=x)
+    # All in turns, so that the load of the machine is the same for each.
+    latencies = export.measure_latency(files)
+    return {
+        name: {
+            "accuracy": float(
+                np.mean(file.predict(x_test).argmax(-1) == y_test)
+            ),
+            "bytes": file.size_bytes,
+            "gzip_bytes": file.gzip_bytes,
+            "latency_ms": latencies[name].latency_ms,
+        }
+        for name, file in files.items()
+    }
+
+
+def _say(line):
+    print(line, flush=True)
+
+
+def main(arguments=None):
+    """Measures what it is told to."""
+    parser = _parser()
+    vars(OPTIONS).update(vars(parser.parse_args(arguments)))
+    only = OPTIONS.only.split(",")
+    if unknown := set(only) - set(PARTS):
+        parser.error(
+            f"--only: expected some of {PARTS}. Received: {sorted(unknown)}"
+        )
+    if unknown := set(OPTIONS.ways.split(",")) - set(WAYS):
+        parser.error(
+            f"--ways: expected some of {list(WAYS)}. Received: "
+            f"{sorted(unknown)}"
+        )
+    measures = {
+        "applications": lambda: measure_models(
+            {name: lambda name=name: application(name) for name in APPLICATIONS}
+        ),
+        "models": lambda: measure_models(MODELS),
+        "digits": measure_digits,
+    }
+    results = {
+        "command": " ".join(["python -m benchmarks.deploy", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+    for part in PARTS:
+        if part in only:
+            results[part] = measures[part]()
+            if OPTIONS.json:  # What is measured is not lost to Ctrl-C.
+                text = json.dumps(results, indent=2)
+                pathlib.Path(OPTIONS.json).write_text(text, encoding="utf-8")
+    _say(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()

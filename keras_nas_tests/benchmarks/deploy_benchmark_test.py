@@ -1,0 +1,88 @@
+"""The benchmark of deployment measures what it says."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import deploy
+from keras_nas import compression
+
+
+@pytest.fixture
+def run(tmp_path):
+    options = dict(vars(deploy.OPTIONS))
+
+    def measure(part, *arguments):
+        path = tmp_path / "results.json"
+        deploy.main(["--only", part, "--json", str(path), *arguments])
+        return json.loads(path.read_text())[part]
+
+    yield measure
+    vars(deploy.OPTIONS).update(options)
+
+
+def test_a_table_of_what_works(run, monkeypatch):
+    compress = compression.compress
+
+    def refuse_clusters(*args, **kwargs):
+        if "cluster" in kwargs:
+            raise ValueError("no clusters today")
+        return compress(*args, **kwargs)
+
+    monkeypatch.setattr(compression, "compress", refuse_clusters)
+    result = run("models", "--names", "two inputs", "--ways", "prune,cluster")
+    assert result["share_that_works"] == 0.5
+    model = result["models"]["two inputs"]
+    assert 0 <= model["difference"] < 1e-5
+    assert model["prune"]["works"]
+    assert not model["cluster"]["works"]
+    assert model["cluster"]["message"] == "ValueError: no clusters today"
+
+
+def test_files_of_the_digits_are_compared(run, monkeypatch):
+    def small():
+        x = inputs = keras.Input((8, 8, 1))
+        x = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return deploy.classifier(inputs, x)
+
+    monkeypatch.setattr(deploy, "digits_model", small)
+    monkeypatch.setattr(deploy, "separable_model", small)
+    ways = {"prune80": {"prune": 0.8}, "channels50": {"prune_channels": 0.5}}
+    monkeypatch.setattr(deploy, "COMPRESSIONS", ways)
+    result = run(
+        *("digits", "--seeds", "1", "--epochs", "2"),
+        *("--fine_tuning_epochs", "1"),
+    )
+    means = result["means"]
+    assert set(means) == {
+        *("float32", "int8", "prune80", "channels50"),
+        *("separable_float32", "separable_int8", "separable_channels50"),
+    }
+    drop = means["float32"]["accuracy"] - means["int8"]["accuracy"]
+    assert result["int8_drop"] == pytest.approx(100 * drop)
+    ratio = means["prune80"]["gzip_bytes"] / means["float32"]["gzip_bytes"]
+    assert result["prune80_gzip_ratio"] == pytest.approx(ratio)
+    latencies = [
+        means[f"separable_{name}"]["latency_ms"]
+        for name in ("channels50", "int8")
+    ]
+    assert result["separable_channels50_latency_ratio"] == pytest.approx(
+        latencies[0] / latencies[1]
+    )
+
+
+def test_the_digits_are_all_there_once():
+    x, y, x_test, y_test = deploy.read_digits()
+    assert x.shape == (1347, 8, 8, 1) and x_test.shape == (450, 8, 8, 1)
+    assert len(y) == 1347 and len(y_test) == 450
+    assert x.min() == 0 and x.max() == 1
+    assert not np.array_equal(y[:450], y_test)
+
+
+def test_unknown_parts_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        deploy.main(["--only", "digit"])
+    assert "Received: ['digit']" in capsys.readouterr().err
