@@ -110,7 +110,7 @@ class Bridge:
         Returns:
             List of strings, in the order of the weights of the Keras 3 layer.
         """
-        return [weight.name for weight in _weights(self._weighted[name][1])]
+        return self._weighted[name][3]
 
     @property
     def weighted_names(self):
@@ -130,7 +130,10 @@ class Bridge:
         layers = {layer.name: layer for layer in (model or self.model).layers}
         return self.with_weights(
             {
-                name: [weight.numpy() for weight in _weights(layers[name])]
+                name: [
+                    weight.numpy()
+                    for weight in self._in_order(name, layers[name])
+                ]
                 for name in self._weighted
             }
         )
@@ -156,6 +159,15 @@ class Bridge:
         ):
             new.assign(values[id(old)])
         return model
+
+    def _in_order(self, name, layer):
+        """Returns the weights of a layer, which TF-MOT may have reordered."""
+        weights = _weights(layer)
+        by_name = {weight.name: weight for weight in weights}
+        names = self.weight_names(name)
+        if len(by_name) < len(weights) or set(by_name) != set(names):
+            return weights
+        return [by_name[weight_name] for weight_name in names]
 
     def _build(self):
         inputs = []
@@ -334,7 +346,8 @@ class Bridge:
             )
         for weight, variable in zip(weights, variables, strict=True):
             weight.assign(variable.numpy())
-        self._weighted[layer.name] = operation, layer, list(variables)
+        names = [weight.name for weight in weights]
+        self._weighted[layer.name] = operation, layer, list(variables), names
 
     def _check_parity(self, tolerance):
         inputs = random_inputs(self._graph)

@@ -300,7 +300,9 @@ def _layer_report(layer, stages, found):
             report.done += done
             found["prune_channels"] = note
     kernels = [
-        weight.numpy() for weight in layer.weights if len(weight.shape) > 1
+        weight.numpy()
+        for weight in layer.weights
+        if len(weight.shape) > 1 and "bias" not in weight.name
     ]
     if kernels:
         report.num_weights = sum(kernel.size for kernel in kernels)

@@ -6,6 +6,7 @@ from keras_nas.compression.legacy_keras import import_tfmot
 
 _CLUSTERED = frozenset(
     [
+        "Bidirectional",
         "Conv1D",
         "Conv1DTranspose",
         "Conv2D",
@@ -143,7 +144,9 @@ def _refusal(layer, number):
         return f"TF-MOT does not cluster {kind}"
     for weight in layer.trainable_weights:
         # Its k-means++ fails if there are fewer values to choose from.
-        if len(weight.shape) > 1 and not _has_values(weight.numpy(), number):
+        # Biases of some layers have two axes, and are not clustered.
+        is_kernel = len(weight.shape) > 1 and "bias" not in weight.name
+        if is_kernel and not _has_values(weight.numpy(), number):
             return f"has no more than {number} different weights as it is"
     return None
 

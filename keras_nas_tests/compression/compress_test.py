@@ -206,6 +206,35 @@ def test_clusters():
     assert result.report["hidden"].num_clusters <= 8
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.GRU(8, name="layer"),
+        layers.Bidirectional(layers.LSTM(8), name="layer"),
+        layers.MultiHeadAttention(2, 8, name="layer"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_sequence_layers_are_clustered(layer):
+    x = np.random.default_rng(0).normal(size=(32, 6, 4)).astype("float32")
+    y = (x[:, 0, 0] > 0).astype("int64")
+    inputs = keras.Input((6, 4))
+    is_attention = isinstance(layer, layers.MultiHeadAttention)
+    hidden = layer(inputs, inputs) if is_attention else layer(inputs)
+    outputs = layers.Dense(2, "softmax")(layers.Flatten()(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    result = compress(model, x, y, cluster=4, epochs=1, verbose=0)
+    kernels = [
+        weight.numpy()
+        for weight in result.model.get_layer("layer").weights
+        if "kernel" in weight.name
+    ]
+    assert len(kernels) >= 2
+    assert all(num_values(array) <= 4 for array in kernels)
+    assert result.report["layer"].done == ["clustered"]
+
+
 def test_clustering_needs_no_training():
     x, y = data()
     result = compress(dense_model(), x, y, cluster=8, epochs=0)
