@@ -47,6 +47,7 @@ from keras_nas.tuners.fingerprint import (
     write_fingerprint,
 )
 from keras_nas.tuners.interruption import Interruption
+from keras_nas.tuners.keras_settings import clear_session
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress
@@ -642,7 +643,7 @@ class Tuner(keras_tuner.Tuner):
         hp = self.oracle.get_space()
         hp.values = dict(values)
         try:
-            keras.utils.clear_session()
+            clear_session()
             model = self.runner.build(hp)
         except FatalError:
             raise
