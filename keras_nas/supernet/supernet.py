@@ -611,8 +611,9 @@ class Supernet(keras.Model):
             )
         if not self._hp.architectures.names:
             raise ValueError(
-                "`build` has no hyperparameter that is not fixed: there is "
-                "one architecture only, and nothing to share."
+                "`build` has no hyperparameter of two or more values that "
+                "is not fixed: there is one architecture only, and nothing "
+                "to share."
             )
         return model
 
@@ -679,7 +680,7 @@ class Supernet(keras.Model):
         values = self._hp.architectures.values(
             self._hp.architectures.vector(options)
         )
-        hp.values = {**values, **self._hp.fixed}
+        hp.values = {**values, **self._hp.constants, **self._hp.fixed}
         return self._build_function(hp)
 
     def _verify(self):
@@ -734,7 +735,7 @@ class Supernet(keras.Model):
 
     def _check_names(self, values):
         """Raises if there are values that nothing asks for."""
-        known = {*self.choices, *self._hp.fixed}
+        known = {*self.choices, *self._hp.constants, *self._hp.fixed}
         unknown = [
             name
             for name in values
@@ -754,6 +755,15 @@ class Supernet(keras.Model):
         for hp in architectures.parents_first(self._hp):
             if not architectures.is_active(hp, active):
                 continue
+            if hp.name in self._hp.constants:
+                active[hp.name] = self._hp.constants[hp.name]
+                if values.get(hp.name, active[hp.name]) == active[hp.name]:
+                    continue
+                raise ValueError(
+                    f"Hyperparameter {hp.name!r} has the value "
+                    f"{values[hp.name]!r}, which the supernet does not know. "
+                    f"Expected {active[hp.name]!r}."
+                )
             if hp.name not in values:
                 raise ValueError(
                     "Invalid value received for argument `architecture`. "

@@ -954,6 +954,68 @@ def test_functions_of_ones_own_behind_a_width():
     )
 
 
+def with_constants(hp):
+    """Hyperparameters of one value, where none could be shared."""
+    x = inputs = keras.Input((hp.Fixed("size", 6),))
+    x = keras.layers.Dense(hp.Choice("units", [8]))(x)
+    x = layers.LayerChoice(
+        hp, "only", {"dense": lambda: layers.Dense(hp.Choice("width", [4, 8]))}
+    )(x)
+    x = keras.layers.Dense(8)(x)
+    x = keras.layers.Dropout(hp.Float("rate", 0.1, 0.1))(x)
+    x = layers.Repeat(
+        hp,
+        "stage",
+        block=lambda name: keras.layers.Dense(hp.Int(f"{name}_units", 8, 8)),
+        min_repeats=1,
+        max_repeats=2,
+    )(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def test_hyperparameters_of_one_value_need_no_sharing():
+    supernet = made(with_constants)
+    assert supernet.choices == {"width": [4, 8], "stage": [1, 2]}
+    hp = keras_tuner.HyperParameters()
+    with_constants(hp)
+    known = [str(p.get_config()) for p in supernet.space.space]
+    assert {str(p.get_config()) for p in hp.space} <= set(known)
+    x, _ = builds.data()
+    for values in (
+        {"width": 4, "stage": 2},
+        {"width": 8, "stage": 1, "size": 6, "units": 8},
+        hp,
+    ):
+        supernet.set_architecture(values)
+        np.testing.assert_allclose(
+            supernet.predict(x, verbose=0),
+            np.array(supernet.extract_subnet(values)(x)),
+            atol=1e-6,
+        )
+    with pytest.raises(ValueError, match="'units' has the value 16"):
+        supernet.set_architecture({"width": 4, "stage": 2, "units": 16})
+
+
+def test_losses_and_metrics_of_ones_own_need_no_registration():
+    def own_loss(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    def own_metric(y_true, y_pred):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred))
+
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Choice("width", [4, 8]))(x)
+        model = keras.Model(inputs, keras.layers.Dense(3)(x))
+        model.compile("sgd", own_loss, metrics=[own_metric])
+        return model
+
+    supernet = made(build)
+    x, _ = builds.data()
+    history = supernet.fit(x, x[:, :3], epochs=1, verbose=0).history
+    assert set(history) == {"loss", "own_metric"}
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="Received: build=3"):
         nas.Supernet(3)
