@@ -177,3 +177,20 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
             f"{choices}, and with others elsewhere. Places that share a name "
             "must have the same values."
         )
+
+
+def check_fixed(fixed):
+    """Raises a `ValueError` unless `fixed` is a dict from names, or `None`.
+
+    Args:
+        fixed: What was received.
+    """
+    if fixed is None or (
+        isinstance(fixed, dict) and all(isinstance(n, str) for n in fixed)
+    ):
+        return
+    raise ValueError(
+        "Invalid value received for argument `fixed`. Expected a dict from "
+        'names of hyperparameters to values, such as `{"learning_rate": '
+        f"1e-3}}`. Received: fixed={fixed!r}"
+    )

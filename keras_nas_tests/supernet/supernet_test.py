@@ -1016,7 +1016,64 @@ def test_losses_and_metrics_of_ones_own_need_no_registration():
     assert set(history) == {"loss", "own_metric"}
 
 
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda s, path: s.save(path / "s.keras"),
+        lambda s, path: s.save(path / "s.h5"),
+        lambda s, path: keras.models.clone_model(s),
+        lambda s, path: s.fit(
+            *builds.data(),
+            verbose=0,
+            callbacks=[keras.callbacks.ModelCheckpoint(path / "ck.keras")],
+        ),
+    ],
+    ids=["keras", "h5", "clone", "checkpoint"],
+)
+def test_how_to_keep_a_supernet_is_told(keep, tmp_path):
+    with pytest.raises(NotImplementedError, match="save_weights.*extract_sub"):
+        keep(made(), tmp_path)
+
+
+def test_it_knows_whether_it_is_trained(tmp_path):
+    supernet, other = made(), made()
+    assert not supernet.is_trained
+    supernet.fit(*builds.data(), verbose=0)
+    assert supernet.is_trained
+    supernet.save_weights(tmp_path / "supernet.weights.h5")
+    other.load_weights(tmp_path / "supernet.weights.h5")
+    assert other.is_trained
+
+
+def test_data_to_calibrate_on():
+    supernet = made()
+    x, y = builds.data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y))
+    for data, message in (
+        (None, "type NoneType"),
+        (x[:0], "at least one example"),
+        (dataset.take(0).batch(4), "at least one example"),
+        ((x, y), "not `\\(x, y\\)`"),
+        (x[:, :3], r"\[\(None, 6\)\]. Received shapes: \[\(64, 3\)\]"),
+        (dataset, "`dataset.batch"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            supernet.calibrate(data)
+    supernet.calibrate(x, batch_size=16)
+    before = supernet.statistics()
+    # All of it are the same batches, in whatever way they come.
+    supernet.calibrate(dataset.batch(16))
+    for old, new in zip(before, supernet.statistics(), strict=True):
+        np.testing.assert_allclose(old, new, atol=0.05)
+
+
 def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"fixed=\['width'\]"):
+        made(fixed=["width"])
+    with pytest.raises(ValueError, match="seed='a'"):
+        nas.Supernet(builds.small, seed="a")
+    with pytest.raises(ValueError, match="build=<Sequential"):
+        nas.Supernet(keras.Sequential())
     with pytest.raises(ValueError, match="Received: build=3"):
         nas.Supernet(3)
     with pytest.raises(ValueError, match="Received: sampling='uniform'"):
@@ -1244,3 +1301,22 @@ def test_rank_correlation_compares_with_trained_trials(tmp_path):
         assert expected[0] == score
     with pytest.raises(ValueError, match="at least 3 architectures"):
         supernet.rank_correlation(trials[:2])
+    assert (
+        supernet.rank_correlation(tuner.oracle.trials).trained_scores
+        == supernet.rank_correlation(trials).trained_scores
+    )
+    with pytest.raises(ValueError, match="'val_accuracy'.*metric='foo'"):
+        supernet.rank_correlation(trials, metric="foo")
+    with pytest.raises(ValueError, match="`validation_data`.* ndarray"):
+        supernet.rank_correlation(trials, validation_data=x)
+    with pytest.raises(ValueError, match=r"trials=\[1, 2\]"):
+        supernet.rank_correlation([1, 2])
+    trials[1].hyperparameters.values["more"] = 3
+    supernet.rank_correlation(trials)  # Does not tell trials apart.
+    for trial, more in zip(trials, range(4), strict=True):
+        trial.hyperparameters.values["more"] = more
+    with pytest.raises(ValueError, match=r"differ in .*\['more'\]"):
+        supernet.rank_correlation(trials)
+    del trials[0].hyperparameters.values["op"]
+    with pytest.raises(ValueError, match="another space.*'op' is missing"):
+        supernet.rank_correlation(trials)
