@@ -17,6 +17,9 @@ class Evaluator:
     # Whether candidates may be scored in processes of their own.
     runs_in_workers = True
 
+    # Whether each candidate is trained, as the arguments of `search()` say.
+    trains_candidates = True
+
     def evaluate(self, candidate):
         """Scores one architecture.
 

@@ -141,6 +141,15 @@ class GradientTuner(Tuner):
                 "`lambda: keras.optimizers.Adam(3e-4)`. Received: "
                 f"alpha_optimizer={alpha_optimizer!r}"
             )
+        evaluator = kwargs.get("evaluator")
+        if evaluator is not None and not evaluator.trains_candidates:
+            raise ValueError(
+                f"{type(self).__name__} finds architectures by gradient, with "
+                "a supernet of its own, and trains them from scratch. "
+                "Expected no `evaluator`, or one that trains, such as "
+                "`keras_nas.evaluators.Training(...)`. Received: evaluator="
+                f"{type(evaluator).__name__}"
+            )
         if kwargs.get("distribution_strategy") is not None:
             raise ValueError(
                 f"{type(self).__name__} searches on one device. Expected no "

@@ -22,7 +22,7 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, storage
-from keras_nas.evaluators import Training
+from keras_nas.evaluators import Training, WeightSharing
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
     WEIGHTS_FILE,
@@ -39,6 +39,7 @@ from keras_nas.tuners.arguments import (
     check_stopping_rule,
     check_verbose,
     check_workers,
+    warn_of_ignored,
 )
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
@@ -320,6 +321,7 @@ class Tuner(keras_tuner.Tuner):
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
         check_callbacks(fit_kwargs.get("callbacks"))
+        warn_of_ignored(self.evaluator, fit_kwargs, self.runner.stopping_rule)
         if self.remaining_trials != 0:
             self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
@@ -625,7 +627,8 @@ class Tuner(keras_tuner.Tuner):
 
     def _check_fit(self, fit_args, fit_kwargs):
         # A subclass may add a metric that no training reports.
-        if self._overrides_fit() or type(self.evaluator) is not Training:
+        kind = type(self.evaluator)
+        if self._overrides_fit() or kind not in (Training, WeightSharing):
             return
         hp = self._first_space.copy()
         with maybe_distribute(self.distribution_strategy):
@@ -634,6 +637,7 @@ class Tuner(keras_tuner.Tuner):
                 self.oracle.objective,
                 fit_args,
                 fit_kwargs,
+                scored_by="" if kind is Training else kind.__name__,
             )
 
     # During a search.
