@@ -225,6 +225,27 @@ class Supernet(keras.Model):
         """Set of the names of all hyperparameters, those of one value too."""
         return {*self.choices, *self._hp.constants, *self._hp.fixed}
 
+    def unknown_values(self, space):
+        """Says which values of a space the supernet does not have.
+
+        Args:
+            space: `keras_tuner.HyperParameters`.
+
+        Returns:
+            List of strings, one for each hyperparameter; of hyperparameters
+            that both have.
+        """
+        messages = []
+        for parameter in space.space:
+            values = architectures.finite_values(parameter)
+            known = self.choices.get(parameter.name)
+            if known and not (values and set(known).issuperset(values)):
+                messages.append(
+                    f"{parameter.name!r} is searched among "
+                    f"{values and list(values)}, the supernet has {known}"
+                )
+        return messages
+
     def get_config(self):
         """Raises an error: the code that makes the network has no config."""
         raise NotImplementedError(

@@ -158,8 +158,8 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
             if choices is None:
                 raise SharingError(
                     f"Hyperparameter {full_name!r} has endlessly many values, "
-                    "which a supernet cannot share. Give it a `step`, or fix "
-                    f"it: `Supernet(build, fixed={{{full_name!r}: "
+                    "which a supernet cannot share. Fix it: "
+                    f"`Supernet(build, fixed={{{full_name!r}: "
                     f"{parameter.default}}})`."
                 )
             value = self._add(full_name, list(choices))

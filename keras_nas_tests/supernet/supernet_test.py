@@ -880,6 +880,12 @@ def test_what_cannot_be_shared_is_named(build):
         made(build)
 
 
+def test_endlessly_many_values_are_to_be_fixed():
+    with pytest.raises(SharingError, match="fixed={'bad': 0.1") as caught:
+        made(without_step)
+    assert "step" not in str(caught.value)
+
+
 def test_adding_two_searched_widths_is_refused():
     def build(hp):
         inputs = keras.Input((4,))
@@ -1200,13 +1206,13 @@ def test_widths_and_kernels_of_blocks(apply):
             lambda hp, x: blocks.InvertedBottleneck(hp.Choice("bad", [8, 16]))(
                 x
             ),
-            "'bad' is used where the supernet needs one plain value",
+            r"InvertedBottleneck\(.*shortcut(.|\n)*hyperparameter 'bad'",
         ),
         (
             lambda hp, x: blocks.InvertedBottleneck(8)(
                 layers.Conv2D(hp.Choice("bad", [8, 16]), 1)(x)
             ),
-            "'bad' is used where the supernet needs one plain value",
+            r"InvertedBottleneck\(.*shortcut(.|\n)*hyperparameter 'bad'",
         ),
         (
             lambda hp, x: blocks.InvertedBottleneck(8)(
