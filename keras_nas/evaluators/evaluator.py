@@ -10,7 +10,10 @@ class Evaluator:
     Example:
 
     >>> class Parameters(Evaluator):
-    ...     def evaluate(self, candidate):
+    ...     # Seconds spent, in this process, on what serves all candidates.
+    preparation_s = 0.0
+
+    def evaluate(self, candidate):
     ...         return {"parameters": candidate.build().count_params()}
     """
 
@@ -19,6 +22,9 @@ class Evaluator:
 
     # Whether each candidate is trained, as the arguments of `search()` say.
     trains_candidates = True
+
+    # Seconds spent, in this process, on what serves all candidates.
+    preparation_s = 0.0
 
     def evaluate(self, candidate):
         """Scores one architecture.

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras_tuner.errors import FatalValueError
 
-from keras_nas import architectures, storage
+from keras_nas import storage
 from keras_nas.compile_arguments import compile_arguments
 from keras_nas.evaluators.best_weights import BestWeights
 from keras_nas.evaluators.evaluator import Evaluator
@@ -205,7 +205,11 @@ class WeightSharing(Evaluator):
         elif may_train:
             tf.io.gfile.makedirs(folder)
             if self.supernet is None:
-                self._train(supernet, candidate, folder, about)
+                started_s = time.monotonic()
+                try:
+                    self._train(supernet, candidate, folder, about)
+                finally:
+                    self.preparation_s += time.monotonic() - started_s
                 storage.write_atomically(weights_path, supernet.save_weights)
             # This file says that the other is whole.
             storage.write_json(about_path, about)
@@ -216,12 +220,21 @@ class WeightSharing(Evaluator):
         with candidate.scope():
             if candidate.seed is not None:
                 keras.utils.set_random_seed(candidate.seed)
-            return Supernet(
-                candidate.build_from,
-                sampling=self.sampling,
-                fixed=self.fixed,
-                seed=candidate.seed,
-            )
+            try:
+                return Supernet(
+                    candidate.build_from,
+                    sampling=self.sampling,
+                    fixed=self.fixed,
+                    seed=candidate.seed,
+                )
+            except ValueError as error:
+                # No candidate could be scored. Errors of a supernet tell what
+                # to do for those who make it themselves.
+                text = str(error).replace(
+                    "Supernet(build, fixed=",
+                    f"{type(self).__name__}(..., fixed=",
+                )
+                raise FatalValueError(text) from error
 
     def _train(self, supernet, candidate, folder, about):
         # Of a training that has been killed, the candidate is another. What
@@ -383,16 +396,8 @@ def _is_endless(data):
 
 def _check_given(supernet, candidate):
     """Raises if a supernet is of another space than the candidates."""
-    hp, choices = candidate.hyperparameters, supernet.choices
-    differences = []
-    for parameter in hp.space:
-        values = architectures.finite_values(parameter)
-        known = choices.get(parameter.name)
-        if known and not (values and set(known).issuperset(values)):
-            differences.append(
-                f"{parameter.name!r} is searched among "
-                f"{values and list(values)}, the supernet has {known}"
-            )
+    hp = candidate.hyperparameters
+    differences = supernet.unknown_values(hp)
     # More may have been asked for by a `fit` of the user's.
     of_build = keras_tuner.HyperParameters()
     of_build.values = dict(hp.values)

@@ -13,7 +13,7 @@ from keras_nas.evaluators.nested_arrays import (
     write_nested_arrays,
 )
 from keras_nas.oracles import Oracle
-from keras_nas.supernet import Supernet
+from keras_nas.supernet import SharingError, Supernet
 from keras_nas.supernet.fit_data import split_validation
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
 from keras_nas.supernet.gradient.most_probable import (
@@ -227,9 +227,12 @@ class GradientTuner(Tuner):
     def on_search_begin(self):
         """Searches by gradient, and hands on what that finds."""
         super().on_search_begin()
+        started_s = time.monotonic()
         with self._interruption.handled():
             if not self._has_result():
                 self._search_by_gradient()
+        # Trials to come take none of it.
+        self._preparation_s += time.monotonic() - started_s
         if self._has_result():
             self._gradient_search = self._data = None
             self.oracle.enqueue(self._found(self.oracle.max_trials))
@@ -298,9 +301,16 @@ class GradientTuner(Tuner):
     def _make_search(self):
         if self.runner.seed is not None:
             keras.utils.set_random_seed(self.runner.seed)
-        supernet = Supernet(
-            self.runner.build, fixed=self.fixed, seed=self.oracle.seed
-        )
+        try:
+            supernet = Supernet(
+                self.runner.build, fixed=self.fixed, seed=self.oracle.seed
+            )
+        except SharingError as error:
+            # It tells what to do for those who make a supernet themselves.
+            text = str(error).replace(
+                "Supernet(build, fixed=", f"{type(self).__name__}(..., fixed="
+            )
+            raise SharingError(text) from error
         self._check_space(supernet)
         arguments = dict(self._search_arguments)
         if make_optimizer := arguments.pop("alpha_optimizer"):

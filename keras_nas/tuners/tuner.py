@@ -222,6 +222,8 @@ class Tuner(keras_tuner.Tuner):
         self._requested_tuner_id = tuner_id
         self._is_constructed = False
         self._spent_s = 0.0
+        # What no trial to come will take again, such as a supernet's training.
+        self._preparation_s = -self.evaluator.preparation_s
         self._search_started_s = None
         self._told_reason = None
 
@@ -440,11 +442,17 @@ class Tuner(keras_tuner.Tuner):
 
     def get_state(self):
         """Returns what the tuner itself has to remember."""
-        return super().get_state() | {"spent_s": self._elapsed_s()}
+        return super().get_state() | {
+            "spent_s": self._elapsed_s(),
+            "preparation_s": self._prepared_s(),
+        }
 
     def set_state(self, state):
         """Restores what `get_state` returned."""
         self._spent_s = state.get("spent_s", 0.0)
+        self._preparation_s = (
+            state.get("preparation_s", 0.0) - self.evaluator.preparation_s
+        )
 
     def save(self):
         """Writes the state of the tuner and its oracle to the project."""
@@ -790,7 +798,9 @@ class Tuner(keras_tuner.Tuner):
             self._drop_weights(trial)
         finally:
             self._log.end(
-                self.oracle.get_trial(trial.trial_id), self._elapsed_s()
+                self.oracle.get_trial(trial.trial_id),
+                self._elapsed_s(),
+                self._prepared_s(),
             )
 
     def _drop_weights(self, ended):
@@ -876,6 +886,9 @@ class Tuner(keras_tuner.Tuner):
         if self._search_started_s is None:
             return self._spent_s
         return self._spent_s + time.monotonic() - self._search_started_s
+
+    def _prepared_s(self):
+        return self._preparation_s + self.evaluator.preparation_s
 
     def _stop_clock(self):
         self._spent_s = self._elapsed_s()

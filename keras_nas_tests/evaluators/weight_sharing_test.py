@@ -1,6 +1,8 @@
 """Tests of scoring by shared weights, through tuners."""
 
 import json
+import re
+import time
 
 import keras
 import keras_tuner
@@ -399,3 +401,44 @@ def test_tuners_that_search_by_gradient_refuse_it(tmp_path):
             evaluator=WeightSharing(epochs=1),
             directory=tmp_path,
         )
+
+
+def test_what_has_to_be_fixed_is_told_for_the_evaluator(tmp_path):
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(
+            keras.optimizers.SGD(hp.Float("rate", 0.1, 1)),
+            "sparse_categorical_crossentropy",
+        )
+        return model
+
+    tuner = nas.RandomSearch(
+        build,
+        "val_loss",
+        max_trials=2,
+        evaluator=WeightSharing(epochs=1),
+        directory=tmp_path,
+    )
+    with pytest.raises(
+        FatalValueError, match=r"`WeightSharing\(..., fixed={'rate': 0.1}\)`"
+    ):
+        tuner.search(X, Y, validation_data=(X, Y), verbose=0)
+
+
+def test_the_time_left_is_that_of_trials(tmp_path, capsys, monkeypatch):
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            time.sleep(100)
+
+    slept = []
+    now = time.monotonic
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + sum(slept))
+    tuner = make(tmp_path, max_trials=2, epochs=2, callbacks=[Slow()])
+    tuner.search(X, Y, validation_data=(X, Y), verbose=1)
+    (line,) = re.findall("trial 1/2 .*", capsys.readouterr().out)
+    assert re.search(r"spent 3m\d\ds", line)
+    assert re.search(r"left ~\d", line)
+    assert not re.search(r"left ~\d+m", line)
+    # A resume remembers.
+    assert 200 < make(tmp_path).get_state()["preparation_s"] < 300
