@@ -38,6 +38,10 @@ _OF_BOTH = {
     *("x", "y"),
 }
 
+# How far from an even chance, on the way to certainty, a search has at least
+# to come to have found something.
+_UNIFORM = 0.1
+
 # Architectures that may violate the constraints, one after the other.
 _MAX_INFEASIBLE = 1000
 
@@ -287,6 +291,7 @@ class GradientTuner(Tuner):
                 f"The search by gradient was stopped early by "
                 f"{type(search.early_stopping).__name__}."
             )
+        self._tell_of_uniform(search.probabilities())
         storage.write_json(
             self._path(_RESULT_FILE),
             {
@@ -297,6 +302,22 @@ class GradientTuner(Tuner):
             },
         )
         storage.remove(self._path(_STATE_FILE))
+
+    def _tell_of_uniform(self, probabilities):
+        """Warns where the search has decided next to nothing."""
+        options = [p for p in probabilities.values() if len(p) > 1]
+        highest = sum(map(max, options)) / len(options)
+        even = sum(1 / len(p) for p in options) / len(options)
+        if highest - even > _UNIFORM * (1 - even):
+            return
+        self._progress.note(
+            "The probabilities are still near uniform: the highest of each "
+            f"hyperparameter is {highest:.3f} on average, and an even chance "
+            f"{even:.3f}. What is most probable is little better than chance. "
+            "Search longer (`search_epochs`), learn the probabilities faster "
+            "(`alpha_optimizer=lambda: keras.optimizers.Adam(0.01)`), or train "
+            "more of what is found (`max_trials`)."
+        )
 
     def _make_search(self):
         if self.runner.seed is not None:
