@@ -13,8 +13,8 @@ from keras_nas.blocks.block import Block
 from keras_nas.layers.elastic_value import (
     ElasticValue,
     SharingError,
-    are_equal,
     channels_of,
+    has_shortcut,
     mark_channels,
 )
 
@@ -116,7 +116,9 @@ class InvertedBottleneck(Block):
         if self.squeeze_excite is not None:
             x = self._squeeze_and_excite(x, channels)
         x = self._conv(x, "project", self.filters)
-        if self.strides == 1 and are_equal(channels_of(inputs), self.filters):
+        if self.strides == 1 and has_shortcut(
+            self, channels_of(inputs), self.filters
+        ):
             x = keras.layers.Add(name=self._named("add"))([inputs, x])
         return mark_channels(x, self.filters)
 

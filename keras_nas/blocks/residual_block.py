@@ -9,8 +9,8 @@ from keras_nas.blocks.arguments import (
 )
 from keras_nas.blocks.block import Block
 from keras_nas.layers.elastic_value import (
-    are_equal,
     channels_of,
+    has_shortcut,
     mark_channels,
 )
 
@@ -73,8 +73,8 @@ class ResidualBlock(Block):
         x = self._activate(x, "conv1", self.activation)
         x = self._conv(x, "conv2", self.filters, self.kernel_size)
         shortcut = inputs
-        if self.strides != 1 or not are_equal(
-            channels_of(inputs), self.filters
+        if self.strides != 1 or not has_shortcut(
+            self, channels_of(inputs), self.filters
         ):
             shortcut = self._conv(
                 inputs, "shortcut", self.filters, strides=self.strides

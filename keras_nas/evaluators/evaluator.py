@@ -10,12 +10,21 @@ class Evaluator:
     Example:
 
     >>> class Parameters(Evaluator):
-    ...     def evaluate(self, candidate):
+    ...     # Seconds spent, in this process, on what serves all candidates.
+    preparation_s = 0.0
+
+    def evaluate(self, candidate):
     ...         return {"parameters": candidate.build().count_params()}
     """
 
     # Whether candidates may be scored in processes of their own.
     runs_in_workers = True
+
+    # Whether each candidate is trained, as the arguments of `search()` say.
+    trains_candidates = True
+
+    # Seconds spent, in this process, on what serves all candidates.
+    preparation_s = 0.0
 
     def evaluate(self, candidate):
         """Scores one architecture.

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 
 import keras
 import keras_tuner
@@ -27,6 +28,7 @@ from keras_nas.supernet.fit_data import (
     evaluate_arguments,
     split_validation,
 )
+from keras_nas.supernet.supernet_hyperparameters import check_fixed
 
 FOLDER = "supernet"
 _WEIGHTS_FILE = "supernet.weights.h5"
@@ -73,7 +75,8 @@ class WeightSharing(Evaluator):
 
     Raises:
         ValueError: If not exactly one of `epochs` and `supernet` is given,
-            or an argument is invalid.
+            or an argument is invalid; by `search()`, if `supernet` is of
+            another space.
 
     Reference:
 
@@ -102,6 +105,7 @@ class WeightSharing(Evaluator):
     """
 
     runs_in_workers = False
+    trains_candidates = False
 
     def __init__(
         self,
@@ -145,6 +149,7 @@ class WeightSharing(Evaluator):
                 "`keras_nas.supernet.SamplingRule`. Received: "
                 f"sampling={sampling!r}"
             )
+        check_fixed(fixed)
         self.epochs = epochs
         self.supernet = supernet
         self.sampling = sampling
@@ -186,6 +191,8 @@ class WeightSharing(Evaluator):
         supernet = self.supernet or self._make(candidate)
         about = self._about(supernet, candidate, may_train)
         weights_path = os.path.join(folder, _WEIGHTS_FILE)
+        if self.supernet is not None and may_train:
+            _check_given(supernet, candidate)
         if is_known:
             _check_about(storage.read_json(about_path), about, folder)
             if self.supernet is None:
@@ -198,7 +205,11 @@ class WeightSharing(Evaluator):
         elif may_train:
             tf.io.gfile.makedirs(folder)
             if self.supernet is None:
-                self._train(supernet, candidate, folder, about)
+                started_s = time.monotonic()
+                try:
+                    self._train(supernet, candidate, folder, about)
+                finally:
+                    self.preparation_s += time.monotonic() - started_s
                 storage.write_atomically(weights_path, supernet.save_weights)
             # This file says that the other is whole.
             storage.write_json(about_path, about)
@@ -209,12 +220,21 @@ class WeightSharing(Evaluator):
         with candidate.scope():
             if candidate.seed is not None:
                 keras.utils.set_random_seed(candidate.seed)
-            return Supernet(
-                candidate.build_from,
-                sampling=self.sampling,
-                fixed=self.fixed,
-                seed=candidate.seed,
-            )
+            try:
+                return Supernet(
+                    candidate.build_from,
+                    sampling=self.sampling,
+                    fixed=self.fixed,
+                    seed=candidate.seed,
+                )
+            except ValueError as error:
+                # No candidate could be scored. Errors of a supernet tell what
+                # to do for those who make it themselves.
+                text = str(error).replace(
+                    "Supernet(build, fixed=",
+                    f"{type(self).__name__}(..., fixed=",
+                )
+                raise FatalValueError(text) from error
 
     def _train(self, supernet, candidate, folder, about):
         # Of a training that has been killed, the candidate is another. What
@@ -372,6 +392,45 @@ def _is_endless(data):
     return isinstance(data, tf.data.Dataset) and (
         data.cardinality() == tf.data.INFINITE_CARDINALITY
     )
+
+
+def _check_given(supernet, candidate):
+    """Raises if a supernet is of another space than the candidates."""
+    hp = candidate.hyperparameters
+    differences = supernet.unknown_values(hp)
+    # More may have been asked for by a `fit` of the user's.
+    of_build = keras_tuner.HyperParameters()
+    of_build.values = dict(hp.values)
+    model = candidate.build_from(of_build)
+    known = supernet.known_names
+    differences += [
+        f"the supernet has no {name!r}"
+        for name in dict.fromkeys(
+            parameter.name for parameter in of_build.space
+        )
+        if name not in known
+    ]
+    if not differences:
+        try:
+            supernet.copy_weights_to(model, hp)
+        except ValueError as error:
+            differences = [str(error)]
+    if differences:
+        raise FatalValueError(
+            "The supernet that `WeightSharing(supernet=...)` was given is of "
+            "another space than the candidates: "
+            f"{'; '.join(differences)}. Expected a supernet of the same "
+            "`build` as that of the tuner."
+        )
+    if not supernet.is_trained:
+        warnings.warn(
+            "The supernet that `WeightSharing(supernet=...)` was given has "
+            "the weights it was made with: scores will be those of chance. "
+            "Expected a trained one: call `supernet.fit(...)` or "
+            "`supernet.load_weights(...)` first, or let "
+            "`WeightSharing(epochs=...)` train one.",
+            stacklevel=2,
+        )
 
 
 def _check_about(then, now, folder):

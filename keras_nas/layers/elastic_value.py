@@ -198,20 +198,40 @@ def mark_channels(tensor, channels):
     return tensor
 
 
-def are_equal(first, second):
-    """Returns whether two numbers of channels are the same.
+def has_shortcut(block, inputs, outputs):
+    """Returns whether a block can add its inputs to its outputs as they are.
+
+    Args:
+        block: `keras_nas.blocks.Block`, to be named in errors.
+        inputs: Number of channels, searched or not.
+        outputs: The same of what the block gives.
 
     Raises:
         SharingError: If that depends on the architecture.
     """
-    if not isinstance(first, ElasticValue):
-        first, second = second, first
-    if not isinstance(first, ElasticValue):
-        return first == second
-    answers = first.equals(second)
-    if answers.table.min() != answers.table.max():
-        return bool(answers)  # Raises the error that names them.
-    return answers.table.all().item()
+    given = inputs, outputs
+    if not isinstance(inputs, ElasticValue):
+        inputs, outputs = outputs, inputs
+    if not isinstance(inputs, ElasticValue):
+        return inputs == outputs
+    answers = inputs.equals(outputs)
+    if answers.table.min() == answers.table.max():
+        return answers.table.all().item()
+    names = " and ".join(map(repr, answers.names))
+    before, after = (
+        value.table.ravel().tolist()
+        if isinstance(value, ElasticValue)
+        else value
+        for value in given
+    )
+    raise SharingError(
+        f"{block!r} adds its inputs to its outputs, its shortcut, as they are "
+        "where both have as many channels. Whether they have depends on the "
+        f"hyperparameter {names}: inputs of {before}, outputs of {after} "
+        "channels. Expected the same (searched) number before and in the "
+        "block, no number in common, or strides above 1. Or fix its value: "
+        f"`Supernet(build, fixed={{{answers.names[0]!r}: ...}})`."
+    )
 
 
 def is_elastic(value):

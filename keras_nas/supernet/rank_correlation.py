@@ -1,6 +1,7 @@
 """How far the order of shared weights agrees with that of trained models."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -82,6 +83,75 @@ def rank_correlation(supernet_scores, trained_scores, seed=0):
         supernet_scores=scores[0].tolist(),
         trained_scores=scores[1].tolist(),
     )
+
+
+def comparable_trials(trials, check, known_names):
+    """Returns the finished trials, all of the space of a supernet.
+
+    Args:
+        trials: List of `keras_tuner.engine.trial.Trial`, or dict with them
+            as values.
+        check: Function that raises a `ValueError` for hyperparameters that
+            the supernet has no architecture of.
+        known_names: Set of strings, the hyperparameters of the supernet.
+
+    Returns:
+        List of those with a score.
+
+    Raises:
+        ValueError: If they are something else, or of another space.
+    """
+    given = trials
+    if isinstance(trials, dict):
+        trials = trials.values()
+    trials = list(trials) if isinstance(trials, Iterable) else [trials]
+    if not all(hasattr(t, "score") and hasattr(t, "metrics") for t in trials):
+        raise ValueError(
+            "Invalid value received for argument `trials`. Expected finished "
+            "trials, such as `tuner.oracle.get_best_trials(24)`. Received: "
+            f"trials={given!r}"
+        )
+    trials = [trial for trial in trials if trial.score is not None]
+    others = {}
+    for trial in trials:
+        try:
+            check(trial.hyperparameters)
+        except ValueError as error:
+            raise ValueError(
+                f"Trial {trial.trial_id} is of another space than the "
+                "supernet. Expected trials of a tuner with the same "
+                f"`build`. The difference: {error}"
+            ) from error
+        for name, value in trial.hyperparameters.values.items():
+            if name not in known_names and not name.startswith("tuner/"):
+                others.setdefault(name, set()).add(repr(value))
+    differing = [name for name, values in others.items() if len(values) > 1]
+    if differing:
+        raise ValueError(
+            f"The trials differ in the hyperparameters {differing}, which the "
+            "supernet does not have: it would give the same score to trials "
+            "that are not the same. Expected trials of a tuner with the same "
+            f"`build`, of {sorted(known_names)}."
+        )
+    return trials
+
+
+def check_metric(metric, trials):
+    """Raises a `ValueError` unless all trials report a metric.
+
+    Args:
+        metric: String, without `val_`.
+        trials: List of `keras_tuner.engine.trial.Trial`.
+    """
+    for trial in trials:
+        known = sorted(trial.metrics.metrics)
+        if f"val_{metric}" not in known:
+            raise ValueError(
+                "Invalid value received for argument `metric`. Expected a "
+                "metric of the validation data that all trials report, "
+                f"without `val_`. Trial {trial.trial_id} reports {known}. "
+                f"Received: metric={metric!r}"
+            )
 
 
 def kendall_tau(first, second):

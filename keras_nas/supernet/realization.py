@@ -1,6 +1,5 @@
 """Choice primitives as switches between branches."""
 
-import contextlib
 import functools
 
 import keras
@@ -51,9 +50,7 @@ def _layer_choice(hp, choice, inputs, is_used=None):
     index = hp.option(choice.name, keys)
 
     def apply(key, inputs):
-        with contextlib.ExitStack() as scope:
-            if isinstance(index, ElasticValue):
-                scope.enter_context(hp.conditional_scope(choice.name, [key]))
+        with hp.condition(choice.name, [key]):
             factory = choice.candidates[key]
             try:
                 layer = call_factory(f"candidates[{key!r}]", factory)
@@ -132,13 +129,12 @@ def _cell(hp, cell, inputs):
         options = subsets(repr(cell), count, cell.inputs_per_node)
         chosen = hp.option(name, options)
         if isinstance(chosen, int):
-            return cell.sum_edges(
-                node,
-                {
+            with hp.condition(name, [options[chosen]]):
+                edges = {
                     index: cell.edge(node, index, num_inputs)(sources[index])
                     for index in members(options[chosen])
-                },
-            )
+                }
+            return cell.sum_edges(node, edges)
         chosen.use("operation", [len(members(option)) for option in options])
         edges, are_used = [], []
         for index, source in enumerate(sources):

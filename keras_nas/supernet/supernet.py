@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import zlib
 
 import keras
 import keras_tuner
@@ -15,12 +16,23 @@ from keras_nas.supernet.calibration import Calibration, layers_of
 from keras_nas.supernet.distillation import distillation_loss, loss_of
 from keras_nas.supernet.elastic_graph import ElasticGraph
 from keras_nas.supernet.extraction import inherit
-from keras_nas.supernet.fit_data import calibration_inputs, evaluate_arguments
+from keras_nas.supernet.fit_data import (
+    calibration_batches,
+    calibration_inputs,
+    evaluate_arguments,
+)
 from keras_nas.supernet.path_updates import PathUpdates
-from keras_nas.supernet.rank_correlation import rank_correlation
+from keras_nas.supernet.rank_correlation import (
+    check_metric,
+    comparable_trials,
+    rank_correlation,
+)
 from keras_nas.supernet.same_outputs import check_same_outputs
 from keras_nas.supernet.sampling_rule import SamplingRule
-from keras_nas.supernet.supernet_hyperparameters import SupernetHyperParameters
+from keras_nas.supernet.supernet_hyperparameters import (
+    SupernetHyperParameters,
+    check_fixed,
+)
 from keras_nas.supernet.switch import Switch
 from keras_nas.supernet.uniform_sampling import UniformSampling
 from keras_nas.supernet.weight_parts import WeightParts
@@ -102,11 +114,18 @@ class Supernet(keras.Model):
         super().__init__(name=name)
         if isinstance(build, keras_tuner.HyperModel):
             build = build.build
-        if not callable(build):
+        if isinstance(build, keras.Model) or not callable(build):
             raise ValueError(
                 "Invalid value received for argument `build`. Expected a "
-                "function of `hp` or a `keras_tuner.HyperModel`. "
+                "function `build(hp)` that returns a model, or a "
+                "`keras_tuner.HyperModel`. "
                 f"Received: build={build!r}"
+            )
+        check_fixed(fixed)
+        if not isinstance(seed, (int, np.integer, type(None))):
+            raise ValueError(
+                "Invalid value received for argument `seed`. Expected an "
+                f"integer or `None`. Received: seed={seed!r}"
             )
         if sampling is not None and not isinstance(sampling, SamplingRule):
             raise ValueError(
@@ -145,6 +164,7 @@ class Supernet(keras.Model):
         self._calibration = Calibration(self, self.network, self._parts)
         self._verify()
         self.set_architecture(self.largest_architecture())
+        self._initial_checksum = self._checksum()
         if model.compiled:
             self.compile(**compile_arguments(model))
 
@@ -191,9 +211,52 @@ class Supernet(keras.Model):
         """`PathUpdates` of the optimizer, for training loops of one's own."""
         return self._updates
 
+    @property
+    def is_trained(self):
+        """Whether the weights are others than when it was made."""
+        return self._checksum() != self._initial_checksum
+
     def network_layers(self):
         """Returns all layers, those of all candidates included."""
         return layers_of(self.network)
+
+    @property
+    def known_names(self):
+        """Set of the names of all hyperparameters, those of one value too."""
+        return {*self.choices, *self._hp.constants, *self._hp.fixed}
+
+    def unknown_values(self, space):
+        """Says which values of a space the supernet does not have.
+
+        Args:
+            space: `keras_tuner.HyperParameters`.
+
+        Returns:
+            List of strings, one for each hyperparameter; of hyperparameters
+            that both have.
+        """
+        messages = []
+        for parameter in space.space:
+            values = architectures.finite_values(parameter)
+            known = self.choices.get(parameter.name)
+            if known and not (values and set(known).issuperset(values)):
+                messages.append(
+                    f"{parameter.name!r} is searched among "
+                    f"{values and list(values)}, the supernet has {known}"
+                )
+        return messages
+
+    def get_config(self):
+        """Raises an error: the code that makes the network has no config."""
+        raise NotImplementedError(
+            "A `Supernet` is made by the function `build` and cannot be "
+            "saved as a whole, cloned, or written as JSON. Keep its weights: "
+            '`supernet.save_weights("supernet.weights.h5")`, '
+            '`ModelCheckpoint("supernet.weights.h5", save_weights_only=True)`;'
+            " then `supernet = Supernet(build)` and `supernet.load_weights("
+            '"supernet.weights.h5")`. To keep one architecture as an ordinary '
+            'model: `supernet.extract_subnet(architecture).save("best.keras")`.'
+        )
 
     # Running one architecture.
 
@@ -237,31 +300,19 @@ class Supernet(keras.Model):
             x: Array, or nested structure of arrays, of which examples are
                 drawn, always the same; or `tf.data.Dataset` of batches of
                 inputs, or of tuples that begin with the inputs, of which the
-                first are taken: shuffle it if it is sorted.
+                first are taken: shuffle it if it is sorted; or
+                `keras.utils.PyDataset`.
             batch_size: Integer, for arrays.
             num_batches: Integer, the batches to use at most. More are more
                 exact and take longer.
+
+        Raises:
+            ValueError: If the data does not fit the inputs of the model.
         """
-        if isinstance(x, tf.data.Dataset):
-            batches = (
-                batch[0] if isinstance(batch, tuple) else batch
-                for batch in x.take(num_batches)
-            )
-        else:
-            size = len(keras.tree.flatten(x)[0])
-            # Full batches only: others would be traced, and count too much.
-            count = min(num_batches, max(1, size // batch_size))
-            # Data may be sorted. The same examples for every architecture.
-            order = np.random.default_rng(0).permutation(size)
-            batches = (
-                keras.tree.map_structure(
-                    lambda part, i=i: tf.convert_to_tensor(
-                        np.asarray(part)[order[i::count][:batch_size]]
-                    ),
-                    x,
-                )
-                for i in range(count)
-            )
+        batches = calibration_batches(
+            self.network.inputs,
+            **calibration_inputs(x, batch_size, num_batches),
+        )
         self._calibration.run(batches)
 
     def statistics(self):
@@ -340,9 +391,8 @@ class Supernet(keras.Model):
 
         Args:
             trials: List of finished `keras_tuner.engine.trial.Trial`s, as
-                `tuner.oracle.get_best_trials(24)` or
-                `tuner.oracle.trials.values()`; those that have failed are
-                left out.
+                `tuner.oracle.get_best_trials(24)` or `tuner.oracle.trials`;
+                those that have failed are left out.
             x: Optional inputs that BatchNormalization is calibrated on; those
                 of the last `fit` by default.
             validation_data: Optional data that subnets are scored on; that
@@ -357,7 +407,8 @@ class Supernet(keras.Model):
             `RankCorrelation`; print it.
 
         Raises:
-            ValueError: If there are fewer than 3 trials, or no data.
+            ValueError: If there are fewer than 3 trials, trials of another
+                space, or no data.
 
         Reference:
 
@@ -376,22 +427,26 @@ class Supernet(keras.Model):
                 f"{type(validation_data).__name__}"
             )
         inputs = calibration_inputs(x, batch_size, num_batches)
-        trials = [trial for trial in trials if trial.score is not None]
+        validation = evaluate_arguments(validation_data)
+        trials = comparable_trials(trials, self._options, self.known_names)
         if metric is None:
             has_accuracy = all(
                 trial.metrics.exists("val_accuracy") for trial in trials
             )
             metric = "accuracy" if has_accuracy else "loss"
+        check_metric(metric, trials)
         before = self.selection.numpy()
         scores, trained = [], []
         for trial in trials:
             self.set_architecture(trial.hyperparameters)
             self.calibrate(**inputs)
-            results = self.evaluate(
-                **evaluate_arguments(validation_data),
-                verbose=0,
-                return_dict=True,
-            )
+            results = self.evaluate(**validation, verbose=0, return_dict=True)
+            if metric not in results:
+                raise ValueError(
+                    "Invalid value received for argument `metric`. Expected "
+                    "a metric that the supernet was compiled with: "
+                    f"{sorted(results)}. Received: metric={metric!r}"
+                )
             scores.append(results[metric])
             trained.append(trial.metrics.get_best_value(f"val_{metric}"))
         self.selection.assign(before)
@@ -575,6 +630,13 @@ class Supernet(keras.Model):
 
     # Building.
 
+    def _checksum(self):
+        checksum = 0
+        for variable in self.trainable_variables:
+            part = np.ascontiguousarray(variable.numpy())
+            checksum = zlib.crc32(part.tobytes(), checksum)
+        return checksum
+
     def _build_all(self):
         try:
             model = self._build_function(self._hp)
@@ -611,8 +673,9 @@ class Supernet(keras.Model):
             )
         if not self._hp.architectures.names:
             raise ValueError(
-                "`build` has no hyperparameter that is not fixed: there is "
-                "one architecture only, and nothing to share."
+                "`build` has no hyperparameter of two or more values that "
+                "is not fixed: there is one architecture only, and nothing "
+                "to share."
             )
         return model
 
@@ -679,7 +742,7 @@ class Supernet(keras.Model):
         values = self._hp.architectures.values(
             self._hp.architectures.vector(options)
         )
-        hp.values = {**values, **self._hp.fixed}
+        hp.values = {**values, **self._hp.constants, **self._hp.fixed}
         return self._build_function(hp)
 
     def _verify(self):
@@ -734,7 +797,7 @@ class Supernet(keras.Model):
 
     def _check_names(self, values):
         """Raises if there are values that nothing asks for."""
-        known = {*self.choices, *self._hp.fixed}
+        known = self.known_names
         unknown = [
             name
             for name in values
@@ -754,6 +817,15 @@ class Supernet(keras.Model):
         for hp in architectures.parents_first(self._hp):
             if not architectures.is_active(hp, active):
                 continue
+            if hp.name in self._hp.constants:
+                active[hp.name] = self._hp.constants[hp.name]
+                if values.get(hp.name, active[hp.name]) == active[hp.name]:
+                    continue
+                raise ValueError(
+                    f"Hyperparameter {hp.name!r} has the value "
+                    f"{values[hp.name]!r}, which the supernet does not know. "
+                    f"Expected {active[hp.name]!r}."
+                )
             if hp.name not in values:
                 raise ValueError(
                     "Invalid value received for argument `architecture`. "

@@ -17,8 +17,14 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
     and the choice primitives ask `realize` to be realised. The space and its
     conditions are registered as in a trial.
 
+    Where there is one value only, nothing has to be shared, and it is given
+    as it is.
+
     Args:
         fixed: Dict from names to values that are not searched.
+
+    Attributes:
+        constants: Dict from the names of those that have one value only.
 
     Example:
 
@@ -33,6 +39,7 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
         super().__init__()
         self.fixed = dict(fixed or {})
         self.unused_fixed = set(self.fixed)
+        self.constants = {}
         self._prefixes = []
         self.architectures = ArchitectureSpace()
 
@@ -59,11 +66,18 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
         self._check_fixed(name, [False, True])
         return self._all(name, lambda: register(name, *args, **kwargs))
 
+    def Fixed(self, name, *args, **kwargs):  # noqa: N802
+        """Returns the value."""
+        register = super().Fixed
+        return self._all(name, lambda: register(name, *args, **kwargs))
+
     def get(self, name):
         """Returns all values of a hyperparameter at once."""
-        full_name = "/".join([*self._prefixes, name])
+        full_name = self._full_name(name)
         if full_name in self.fixed:
             return self.fixed[full_name]
+        if full_name in self.constants:
+            return self.constants[full_name]
         if full_name in self.architectures.choices:
             choices = self.architectures.choices[full_name]
             return self.architectures.add(full_name, choices)
@@ -98,16 +112,31 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
             return self.architectures.option(value.names[0], choices)
         return choices.index(value)
 
+    def condition(self, name, values):
+        """Returns the scope of what exists at some values only.
+
+        Args:
+            name: String, the hyperparameter that decides.
+            values: List of its values.
+        """
+        if self._full_name(name) in self.fixed:
+            # It is not in the space, and so not needed for a condition.
+            return contextlib.nullcontext()
+        return self.conditional_scope(name, values)
+
     def realize(self, primitive, inputs):
         """Realises a choice primitive as switches; returns its outputs."""
         return realize(self, primitive, inputs)
+
+    def _full_name(self, name):
+        return "/".join([*self._prefixes, name])
 
     def _check_fixed(self, name, choices):
         """Raises if a fixed value is none of a choice.
 
         Numbers of `Int` and `Float` may lie beside what would be searched.
         """
-        full_name = "/".join([*self._prefixes, name])
+        full_name = self._full_name(name)
         value = self.fixed.get(full_name, choices[0])
         if value not in choices:
             raise ValueError(
@@ -117,7 +146,7 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
 
     def _all(self, name, register):
         """Registers a hyperparameter; returns all its values at once."""
-        full_name = "/".join([*self._prefixes, name])
+        full_name = self._full_name(name)
         self.unused_fixed.discard(full_name)
         if full_name in self.fixed:
             return self.fixed[full_name]
@@ -129,9 +158,39 @@ class SupernetHyperParameters(keras_tuner.HyperParameters):
             if choices is None:
                 raise SharingError(
                     f"Hyperparameter {full_name!r} has endlessly many values, "
-                    "which a supernet cannot share. Give it a `step`, or fix "
-                    f"it: `Supernet(build, fixed={{{full_name!r}: "
+                    "which a supernet cannot share. Fix it: "
+                    f"`Supernet(build, fixed={{{full_name!r}: "
                     f"{parameter.default}}})`."
                 )
-            value = self.architectures.add(full_name, choices)
+            value = self._add(full_name, list(choices))
         return value
+
+    def _add(self, full_name, choices):
+        if len(choices) == 1 and full_name not in self.architectures.choices:
+            constant = self.constants.setdefault(full_name, choices[0])
+            if constant == choices[0]:
+                return constant
+        elif full_name not in self.constants:
+            return self.architectures.add(full_name, choices)
+        raise ValueError(
+            f"Hyperparameter {full_name!r} is registered with the values "
+            f"{choices}, and with others elsewhere. Places that share a name "
+            "must have the same values."
+        )
+
+
+def check_fixed(fixed):
+    """Raises a `ValueError` unless `fixed` is a dict from names, or `None`.
+
+    Args:
+        fixed: What was received.
+    """
+    if fixed is None or (
+        isinstance(fixed, dict) and all(isinstance(n, str) for n in fixed)
+    ):
+        return
+    raise ValueError(
+        "Invalid value received for argument `fixed`. Expected a dict from "
+        'names of hyperparameters to values, such as `{"learning_rate": '
+        f"1e-3}}`. Received: fixed={fixed!r}"
+    )

@@ -2,6 +2,7 @@
 
 import inspect
 import numbers
+import warnings
 
 from keras_nas.costs import Cost
 from keras_nas.oracles import Oracle
@@ -181,3 +182,31 @@ def check_workers(workers, executor):
             f"positive integer. Received: workers={workers!r}"
         )
     return workers
+
+
+def warn_of_ignored(evaluator, fit_kwargs, stopping_rule):
+    """Warns of what has no effect where candidates are not trained.
+
+    Args:
+        evaluator: `keras_nas.evaluators.Evaluator`.
+        fit_kwargs: Dict, the keyword arguments of `search()`.
+        stopping_rule: `keras_nas.stopping.StoppingRule` of the tuner, or
+            `None`.
+    """
+    if evaluator.trains_candidates:
+        return
+    name = type(evaluator).__name__
+    ignored = [
+        f"`search({argument}=...)` (give `{name}({argument}=...)`)"
+        for argument in ("epochs", "callbacks")
+        if fit_kwargs.get(argument)
+    ]
+    if stopping_rule is not None:
+        rule = type(stopping_rule).__name__
+        ignored.append(f"the stopping rule {rule} (leave it out)")
+    if ignored:
+        warnings.warn(
+            f"`{name}` does not train candidates one by one, so these have no "
+            f"effect: {', '.join(ignored)}.",
+            stacklevel=3,
+        )

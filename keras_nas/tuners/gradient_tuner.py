@@ -13,7 +13,7 @@ from keras_nas.evaluators.nested_arrays import (
     write_nested_arrays,
 )
 from keras_nas.oracles import Oracle
-from keras_nas.supernet import Supernet
+from keras_nas.supernet import SharingError, Supernet
 from keras_nas.supernet.fit_data import split_validation
 from keras_nas.supernet.gradient import AlphaStopping, SearchData
 from keras_nas.supernet.gradient.most_probable import (
@@ -37,6 +37,10 @@ _OF_BOTH = {
     *("batch_size", "sample_weight", "steps_per_epoch", "validation_split"),
     *("x", "y"),
 }
+
+# How far from an even chance, on the way to certainty, a search has at least
+# to come to have found something.
+_UNIFORM = 0.1
 
 # Architectures that may violate the constraints, one after the other.
 _MAX_INFEASIBLE = 1000
@@ -141,6 +145,15 @@ class GradientTuner(Tuner):
                 "`lambda: keras.optimizers.Adam(3e-4)`. Received: "
                 f"alpha_optimizer={alpha_optimizer!r}"
             )
+        evaluator = kwargs.get("evaluator")
+        if evaluator is not None and not evaluator.trains_candidates:
+            raise ValueError(
+                f"{type(self).__name__} finds architectures by gradient, with "
+                "a supernet of its own, and trains them from scratch. "
+                "Expected no `evaluator`, or one that trains, such as "
+                "`keras_nas.evaluators.Training(...)`. Received: evaluator="
+                f"{type(evaluator).__name__}"
+            )
         if kwargs.get("distribution_strategy") is not None:
             raise ValueError(
                 f"{type(self).__name__} searches on one device. Expected no "
@@ -218,9 +231,12 @@ class GradientTuner(Tuner):
     def on_search_begin(self):
         """Searches by gradient, and hands on what that finds."""
         super().on_search_begin()
+        started_s = time.monotonic()
         with self._interruption.handled():
             if not self._has_result():
                 self._search_by_gradient()
+        # Trials to come take none of it.
+        self._preparation_s += time.monotonic() - started_s
         if self._has_result():
             self._gradient_search = self._data = None
             self.oracle.enqueue(self._found(self.oracle.max_trials))
@@ -275,6 +291,7 @@ class GradientTuner(Tuner):
                 f"The search by gradient was stopped early by "
                 f"{type(search.early_stopping).__name__}."
             )
+        self._tell_of_uniform(search.probabilities())
         storage.write_json(
             self._path(_RESULT_FILE),
             {
@@ -286,12 +303,35 @@ class GradientTuner(Tuner):
         )
         storage.remove(self._path(_STATE_FILE))
 
+    def _tell_of_uniform(self, probabilities):
+        """Warns where the search has decided next to nothing."""
+        options = [p for p in probabilities.values() if len(p) > 1]
+        highest = sum(map(max, options)) / len(options)
+        even = sum(1 / len(p) for p in options) / len(options)
+        if highest - even > _UNIFORM * (1 - even):
+            return
+        self._progress.note(
+            "The probabilities are still near uniform: the highest of each "
+            f"hyperparameter is {highest:.3f} on average, and an even chance "
+            f"{even:.3f}. What is most probable is little better than chance. "
+            "Search longer (`search_epochs`), learn the probabilities faster "
+            "(`alpha_optimizer=lambda: keras.optimizers.Adam(0.01)`), or train "
+            "more of what is found (`max_trials`)."
+        )
+
     def _make_search(self):
         if self.runner.seed is not None:
             keras.utils.set_random_seed(self.runner.seed)
-        supernet = Supernet(
-            self.runner.build, fixed=self.fixed, seed=self.oracle.seed
-        )
+        try:
+            supernet = Supernet(
+                self.runner.build, fixed=self.fixed, seed=self.oracle.seed
+            )
+        except SharingError as error:
+            # It tells what to do for those who make a supernet themselves.
+            text = str(error).replace(
+                "Supernet(build, fixed=", f"{type(self).__name__}(..., fixed="
+            )
+            raise SharingError(text) from error
         self._check_space(supernet)
         arguments = dict(self._search_arguments)
         if make_optimizer := arguments.pop("alpha_optimizer"):

@@ -19,7 +19,7 @@ _INERT = (
 )
 
 
-def check_objective(model, objective, fit_args, fit_kwargs):
+def check_objective(model, objective, fit_args, fit_kwargs, scored_by=""):
     """Evaluates some examples to see which metrics a training will report.
 
     Where that cannot be known (a generator that must not be consumed,
@@ -31,6 +31,9 @@ def check_objective(model, objective, fit_args, fit_kwargs):
         objective: `keras_tuner.Objective`.
         fit_args: Positional arguments of `search()`.
         fit_kwargs: Keyword arguments of `search()`.
+        scored_by: String, the name of an evaluator that only looks at
+            candidates. It reports metrics of the validation data alone,
+            where there are any, and has no use for callbacks.
 
     Raises:
         ValueError: If no metric has the name of the objective, with those
@@ -53,7 +56,7 @@ def check_objective(model, objective, fit_args, fit_kwargs):
     callbacks = arguments.get("callbacks") or []
     if not isinstance(callbacks, (list, tuple)):
         callbacks = [callbacks]
-    if any(type(callback) not in _INERT for callback in callbacks):
+    if not scored_by and any(type(c) not in _INERT for c in callbacks):
         return
     if unvalidated and not validates:
         raise ValueError(
@@ -77,8 +80,17 @@ def check_objective(model, objective, fit_args, fit_kwargs):
             f"the labels with its number of classes. The error: {error}"
         ) from error
     if validates:
-        known |= {f"val_{name}" for name in known}
+        of_validation = {f"val_{name}" for name in known}
+        of_training = set() if scored_by else known
+        known = of_training | of_validation
     missing = [name for name in wanted if name not in known]
+    if missing and scored_by and f"val_{missing[0]}" in known:
+        raise ValueError(
+            f"The objective `{missing[0]}` would be measured on the training "
+            f"data, but `{scored_by}` reports metrics of the validation data "
+            f"only: {sorted(known)}. Expected "
+            f'`objective="val_{missing[0]}"`.'
+        )
     if missing:
         raise ValueError(
             f"The objective `{missing[0]}` is not among the metrics that "

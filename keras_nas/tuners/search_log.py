@@ -63,19 +63,21 @@ class SearchLog:
         self.progress.forget_trial(self.number(trial))
         self.progress.note(f"{self.number(trial)} | {reason}; it runs again")
 
-    def end(self, trial, spent_s):
+    def end(self, trial, spent_s, preparation_s=0.0):
         """Tells how a trial has ended.
 
         Args:
             trial: `keras_tuner.engine.trial.Trial`, as the oracle knows it.
             spent_s: Float, seconds the search has taken, over resumes.
+            preparation_s: Float, how many of them no trial will take again.
         """
         best = self.oracle.get_best_trials(1)
         done = len(self.oracle.end_order)
         left_s = None
         if self.oracle.max_trials and done:
             remaining = max(0, self.oracle.max_trials - done)
-            left_s = spent_s / done * remaining if remaining else None
+            trial_s = max(0.0, spent_s - preparation_s) / done
+            left_s = trial_s * remaining if remaining else None
         name = self.oracle.objective.name
         if trial.score is None:
             outcome = f"{trial.status}: {reason(trial)}"

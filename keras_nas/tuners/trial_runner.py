@@ -21,6 +21,7 @@ from keras_nas.tuners.distribution_strategy import (
     adapt_to_strategy,
     check_strategy,
 )
+from keras_nas.tuners.keras_settings import clear_session
 from keras_nas.tuners.replica_average import ReplicaAverage
 
 
@@ -141,7 +142,7 @@ class TrialRunner:
         started_s = time.monotonic()
 
         def build():
-            keras.utils.clear_session()
+            clear_session()
             if self.seed is not None:
                 # A training then gives the same result whether or not the
                 # process was restarted before it.

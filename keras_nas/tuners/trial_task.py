@@ -13,6 +13,7 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from keras_nas import storage
 from keras_nas.evaluators.results import as_metrics
+from keras_nas.tuners.keras_settings import KerasSettings
 from keras_nas.tuners.trial_result import TrialResult
 
 _DATA = ("x", "y", "validation_data")
@@ -41,11 +42,13 @@ def run_trial_task(
     del serial  # Only the executor looks at it.
     hp = keras_tuner.HyperParameters.from_config(hyperparameters)
     try:
-        runner, fit_args, fit_kwargs = _unpack(shipment)
+        settings, runner, fit_args, fit_kwargs = _unpack(shipment)
         candidate = runner.candidate(
             hp, number, directory, fit_args, fit_kwargs, learning_curves
         )
-        result = runner.evaluator.evaluate(candidate)
+        # Another process, or thread, has Keras's defaults.
+        with settings.applied():
+            result = runner.evaluator.evaluate(candidate)
         metrics = as_metrics(result, runner.objective)
         return TrialResult(hp.get_config(), metrics=metrics)
     except Exception as error:
@@ -79,7 +82,8 @@ def ship(runner, fit_args, fit_kwargs, folder):
     try:
         if any(isinstance(v, tf.data.Dataset) for v in named.values()):
             raise TypeError("a dataset stays in its process")
-        content = cloudpickle.dumps((runner, fit_args, fit_kwargs))
+        shipment = KerasSettings.current(), runner, fit_args, fit_kwargs
+        content = cloudpickle.dumps(shipment)
     except Exception:
         # Only now one by one: data may be large.
         for name, value in named.items():
@@ -126,8 +130,9 @@ def made_data(fit_args, fit_kwargs):
 def _unpack(shipment):
     """Reads a shipment, once in each process."""
     with tf.io.gfile.GFile(shipment, "rb") as file:
-        runner, fit_args, fit_kwargs = cloudpickle.loads(file.read())
-    return runner, *made_data(fit_args, fit_kwargs)
+        settings, runner, fit_args, fit_kwargs = cloudpickle.loads(file.read())
+    with settings.applied():
+        return settings, runner, *made_data(fit_args, fit_kwargs)
 
 
 def _check_shippable(what, value):

@@ -22,7 +22,7 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, storage
-from keras_nas.evaluators import Training
+from keras_nas.evaluators import Training, WeightSharing
 from keras_nas.evaluators.best_weights import (
     BUILD_CONFIG_FILE,
     WEIGHTS_FILE,
@@ -39,6 +39,7 @@ from keras_nas.tuners.arguments import (
     check_stopping_rule,
     check_verbose,
     check_workers,
+    warn_of_ignored,
 )
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
@@ -47,6 +48,7 @@ from keras_nas.tuners.fingerprint import (
     write_fingerprint,
 )
 from keras_nas.tuners.interruption import Interruption
+from keras_nas.tuners.keras_settings import clear_session
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress
@@ -220,6 +222,8 @@ class Tuner(keras_tuner.Tuner):
         self._requested_tuner_id = tuner_id
         self._is_constructed = False
         self._spent_s = 0.0
+        # What no trial to come will take again, such as a supernet's training.
+        self._preparation_s = -self.evaluator.preparation_s
         self._search_started_s = None
         self._told_reason = None
 
@@ -319,6 +323,7 @@ class Tuner(keras_tuner.Tuner):
         if not places:
             fit_args, fit_kwargs = made_data(fit_args, fit_kwargs)
         check_callbacks(fit_kwargs.get("callbacks"))
+        warn_of_ignored(self.evaluator, fit_kwargs, self.runner.stopping_rule)
         if self.remaining_trials != 0:
             self._check_fit(fit_args, fit_kwargs)
         with project_lock(self.project_dir):
@@ -437,11 +442,17 @@ class Tuner(keras_tuner.Tuner):
 
     def get_state(self):
         """Returns what the tuner itself has to remember."""
-        return super().get_state() | {"spent_s": self._elapsed_s()}
+        return super().get_state() | {
+            "spent_s": self._elapsed_s(),
+            "preparation_s": self._prepared_s(),
+        }
 
     def set_state(self, state):
         """Restores what `get_state` returned."""
         self._spent_s = state.get("spent_s", 0.0)
+        self._preparation_s = (
+            state.get("preparation_s", 0.0) - self.evaluator.preparation_s
+        )
 
     def save(self):
         """Writes the state of the tuner and its oracle to the project."""
@@ -624,7 +635,8 @@ class Tuner(keras_tuner.Tuner):
 
     def _check_fit(self, fit_args, fit_kwargs):
         # A subclass may add a metric that no training reports.
-        if self._overrides_fit() or type(self.evaluator) is not Training:
+        kind = type(self.evaluator)
+        if self._overrides_fit() or kind not in (Training, WeightSharing):
             return
         hp = self._first_space.copy()
         with maybe_distribute(self.distribution_strategy):
@@ -633,6 +645,7 @@ class Tuner(keras_tuner.Tuner):
                 self.oracle.objective,
                 fit_args,
                 fit_kwargs,
+                scored_by="" if kind is Training else kind.__name__,
             )
 
     # During a search.
@@ -642,7 +655,7 @@ class Tuner(keras_tuner.Tuner):
         hp = self.oracle.get_space()
         hp.values = dict(values)
         try:
-            keras.utils.clear_session()
+            clear_session()
             model = self.runner.build(hp)
         except FatalError:
             raise
@@ -785,7 +798,9 @@ class Tuner(keras_tuner.Tuner):
             self._drop_weights(trial)
         finally:
             self._log.end(
-                self.oracle.get_trial(trial.trial_id), self._elapsed_s()
+                self.oracle.get_trial(trial.trial_id),
+                self._elapsed_s(),
+                self._prepared_s(),
             )
 
     def _drop_weights(self, ended):
@@ -871,6 +886,9 @@ class Tuner(keras_tuner.Tuner):
         if self._search_started_s is None:
             return self._spent_s
         return self._spent_s + time.monotonic() - self._search_started_s
+
+    def _prepared_s(self):
+        return self._preparation_s + self.evaluator.preparation_s
 
     def _stop_clock(self):
         self._spent_s = self._elapsed_s()

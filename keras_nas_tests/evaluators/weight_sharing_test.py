@@ -1,8 +1,11 @@
 """Tests of scoring by shared weights, through tuners."""
 
 import json
+import re
+import time
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -287,6 +290,8 @@ def test_workers_are_refused(tmp_path):
 
 
 def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="fixed=3"):
+        WeightSharing(epochs=1, fixed=3)
     with pytest.raises(ValueError, match="Expected one of the arguments"):
         WeightSharing()
     with pytest.raises(ValueError, match="epochs=0"):
@@ -295,3 +300,145 @@ def test_bad_arguments_are_refused():
         WeightSharing(epochs=1, sampling="fair")
     with pytest.raises(ValueError, match="trained `keras_nas.Supernet`"):
         WeightSharing(supernet="mine")
+
+
+def of_other_values(hp):
+    hp.Choice("width", [4, 16])
+    return builds.small(hp)
+
+
+def with_another_choice(hp):
+    model = builds.small(hp)
+    x = keras.layers.Dense(hp.Choice("more", [2, 3]))(model.outputs[0])
+    return builds.compiled(model.inputs, keras.layers.Dense(3)(x))
+
+
+def of_another_model(hp):
+    inputs = keras.Input((6,))
+    width = hp.Choice("width", [4, 8])
+    hp.Choice("op", ["first", "second", "third"])
+    return builds.compiled(inputs, keras.layers.Dense(width)(inputs))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (of_other_values, r"'width' is searched among \[4, 16\]"),
+        (with_another_choice, "the supernet has no 'more'"),
+        (of_another_model, "another space than the candidates"),
+    ],
+    ids=["values", "choice", "model"],
+)
+def test_a_supernet_of_another_space_is_refused(tmp_path, build, message):
+    supernet = nas.Supernet(builds.small, seed=1)
+    tuner = nas.RandomSearch(
+        build,
+        "val_loss",
+        max_trials=2,
+        seed=1,
+        evaluator=WeightSharing(supernet=supernet),
+        directory=tmp_path,
+    )
+    with pytest.raises(FatalValueError, match=message):
+        tuner.search(X, Y, validation_data=(X, Y), verbose=0)
+
+
+def test_an_untrained_supernet_is_warned_of(tmp_path):
+    supernet = nas.Supernet(builds.small, seed=1)
+    tuner = make(tmp_path, max_trials=2, epochs=None, supernet=supernet)
+    with pytest.warns(UserWarning, match="scores will be those of chance"):
+        search(tuner)
+
+
+@pytest.mark.parametrize(
+    ("objective", "data", "message"),
+    [
+        ("accuracy", {"validation_data": (X, Y)}, "of the validation data on"),
+        ("val_accuracy", {}, "`search\\(\\)` got none"),
+        ("val_f1", {"validation_split": 0.5}, "not among the metrics"),
+    ],
+)
+def test_a_bad_objective_is_found_before_the_training(
+    tmp_path, objective, data, message
+):
+    epochs = Epochs()
+    tuner = make(
+        tmp_path,
+        objective=keras_tuner.Objective(objective, "max"),
+        callbacks=[epochs],
+    )
+    with pytest.raises(ValueError, match=message):
+        tuner.search(X, Y, verbose=0, **data)
+    assert epochs.seen == []
+
+
+def test_what_has_no_effect_is_warned_of(tmp_path):
+    class Rule(nas.stopping.StoppingRule):
+        def should_stop(self, curve, others, number):
+            return False
+
+    tuner = make(tmp_path, max_trials=1, epochs=1)
+    tuner.runner.stopping_rule = Rule()
+    with pytest.warns(UserWarning, match="no effect") as warned:
+        tuner.search(
+            *(X, Y),
+            validation_data=(X, Y),
+            epochs=9,
+            callbacks=[keras.callbacks.TerminateOnNaN()],
+            verbose=0,
+        )
+    (text,) = [str(w.message) for w in warned if "effect" in str(w.message)]
+    assert "WeightSharing(epochs=...)" in text
+    assert "WeightSharing(callbacks=...)" in text
+    assert "stopping rule Rule" in text
+
+
+def test_tuners_that_search_by_gradient_refuse_it(tmp_path):
+    with pytest.raises(ValueError, match="evaluator=WeightSharing"):
+        nas.DARTS(
+            builds.small,
+            "val_loss",
+            evaluator=WeightSharing(epochs=1),
+            directory=tmp_path,
+        )
+
+
+def test_what_has_to_be_fixed_is_told_for_the_evaluator(tmp_path):
+    def build(hp):
+        model = builds.small(hp)
+        model.compile(
+            keras.optimizers.SGD(hp.Float("rate", 0.1, 1)),
+            "sparse_categorical_crossentropy",
+        )
+        return model
+
+    tuner = nas.RandomSearch(
+        build,
+        "val_loss",
+        max_trials=2,
+        evaluator=WeightSharing(epochs=1),
+        directory=tmp_path,
+    )
+    with pytest.raises(
+        FatalValueError, match=r"`WeightSharing\(..., fixed={'rate': 0.1}\)`"
+    ):
+        tuner.search(X, Y, validation_data=(X, Y), verbose=0)
+
+
+def test_the_time_left_is_that_of_trials(tmp_path, capsys, monkeypatch):
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            time.sleep(100)
+
+    slept = []
+    now = time.monotonic
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + sum(slept))
+    tuner = make(tmp_path, max_trials=2, epochs=2, callbacks=[Slow()])
+    tuner.search(X, Y, validation_data=(X, Y), verbose=1)
+    (line,) = re.findall("trial 1/2 .*", capsys.readouterr().out)
+    assert re.search(r"spent 3m\d\ds", line)
+    assert re.search(r"left ~\d", line)
+    assert not re.search(r"left ~\d+m", line)
+    # A resume remembers.
+    assert 200 < make(tmp_path).get_state()["preparation_s"] < 300

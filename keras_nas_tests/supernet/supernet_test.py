@@ -880,6 +880,12 @@ def test_what_cannot_be_shared_is_named(build):
         made(build)
 
 
+def test_endlessly_many_values_are_to_be_fixed():
+    with pytest.raises(SharingError, match="fixed={'bad': 0.1") as caught:
+        made(without_step)
+    assert "step" not in str(caught.value)
+
+
 def test_adding_two_searched_widths_is_refused():
     def build(hp):
         inputs = keras.Input((4,))
@@ -954,7 +960,126 @@ def test_functions_of_ones_own_behind_a_width():
     )
 
 
+def with_constants(hp):
+    """Hyperparameters of one value, where none could be shared."""
+    x = inputs = keras.Input((hp.Fixed("size", 6),))
+    x = keras.layers.Dense(hp.Choice("units", [8]))(x)
+    x = layers.LayerChoice(
+        hp, "only", {"dense": lambda: layers.Dense(hp.Choice("width", [4, 8]))}
+    )(x)
+    x = keras.layers.Dense(8)(x)
+    x = keras.layers.Dropout(hp.Float("rate", 0.1, 0.1))(x)
+    x = layers.Repeat(
+        hp,
+        "stage",
+        block=lambda name: keras.layers.Dense(hp.Int(f"{name}_units", 8, 8)),
+        min_repeats=1,
+        max_repeats=2,
+    )(x)
+    return builds.compiled(inputs, keras.layers.Dense(3)(x))
+
+
+def test_hyperparameters_of_one_value_need_no_sharing():
+    supernet = made(with_constants)
+    assert supernet.choices == {"width": [4, 8], "stage": [1, 2]}
+    hp = keras_tuner.HyperParameters()
+    with_constants(hp)
+    known = [str(p.get_config()) for p in supernet.space.space]
+    assert {str(p.get_config()) for p in hp.space} <= set(known)
+    x, _ = builds.data()
+    for values in (
+        {"width": 4, "stage": 2},
+        {"width": 8, "stage": 1, "size": 6, "units": 8},
+        hp,
+    ):
+        supernet.set_architecture(values)
+        np.testing.assert_allclose(
+            supernet.predict(x, verbose=0),
+            np.array(supernet.extract_subnet(values)(x)),
+            atol=1e-6,
+        )
+    with pytest.raises(ValueError, match="'units' has the value 16"):
+        supernet.set_architecture({"width": 4, "stage": 2, "units": 16})
+
+
+def test_losses_and_metrics_of_ones_own_need_no_registration():
+    def own_loss(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    def own_metric(y_true, y_pred):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred))
+
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Choice("width", [4, 8]))(x)
+        model = keras.Model(inputs, keras.layers.Dense(3)(x))
+        model.compile("sgd", own_loss, metrics=[own_metric])
+        return model
+
+    supernet = made(build)
+    x, _ = builds.data()
+    history = supernet.fit(x, x[:, :3], epochs=1, verbose=0).history
+    assert set(history) == {"loss", "own_metric"}
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda s, path: s.save(path / "s.keras"),
+        lambda s, path: s.save(path / "s.h5"),
+        lambda s, path: keras.models.clone_model(s),
+        lambda s, path: s.fit(
+            *builds.data(),
+            verbose=0,
+            callbacks=[keras.callbacks.ModelCheckpoint(path / "ck.keras")],
+        ),
+    ],
+    ids=["keras", "h5", "clone", "checkpoint"],
+)
+def test_how_to_keep_a_supernet_is_told(keep, tmp_path):
+    with pytest.raises(NotImplementedError, match="save_weights.*extract_sub"):
+        keep(made(), tmp_path)
+
+
+def test_it_knows_whether_it_is_trained(tmp_path):
+    supernet, other = made(), made()
+    assert not supernet.is_trained
+    supernet.fit(*builds.data(), verbose=0)
+    assert supernet.is_trained
+    supernet.save_weights(tmp_path / "supernet.weights.h5")
+    other.load_weights(tmp_path / "supernet.weights.h5")
+    assert other.is_trained
+
+
+def test_data_to_calibrate_on():
+    supernet = made()
+    x, y = builds.data()
+    dataset = tf.data.Dataset.from_tensor_slices((x, y))
+    for data, message in (
+        (None, "type NoneType"),
+        (x[:0], "at least one example"),
+        (dataset.take(0).batch(4), "at least one example"),
+        ((x, y), "not `\\(x, y\\)`"),
+        (x[:, :3], r"\[\(None, 6\)\]. Received shapes: \[\(64, 3\)\]"),
+        (dataset, "`dataset.batch"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            supernet.calibrate(data)
+    supernet.calibrate(x, batch_size=16)
+    before = supernet.statistics()
+    # All of it are the same batches, in whatever way they come.
+    supernet.calibrate(dataset.batch(16))
+    for old, new in zip(before, supernet.statistics(), strict=True):
+        np.testing.assert_allclose(old, new, atol=0.05)
+
+
 def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"fixed=\['width'\]"):
+        made(fixed=["width"])
+    with pytest.raises(ValueError, match="seed='a'"):
+        nas.Supernet(builds.small, seed="a")
+    with pytest.raises(ValueError, match="build=<Sequential"):
+        nas.Supernet(keras.Sequential())
     with pytest.raises(ValueError, match="Received: build=3"):
         nas.Supernet(3)
     with pytest.raises(ValueError, match="Received: sampling='uniform'"):
@@ -1081,13 +1206,13 @@ def test_widths_and_kernels_of_blocks(apply):
             lambda hp, x: blocks.InvertedBottleneck(hp.Choice("bad", [8, 16]))(
                 x
             ),
-            "'bad' is used where the supernet needs one plain value",
+            r"InvertedBottleneck\(.*shortcut(.|\n)*hyperparameter 'bad'",
         ),
         (
             lambda hp, x: blocks.InvertedBottleneck(8)(
                 layers.Conv2D(hp.Choice("bad", [8, 16]), 1)(x)
             ),
-            "'bad' is used where the supernet needs one plain value",
+            r"InvertedBottleneck\(.*shortcut(.|\n)*hyperparameter 'bad'",
         ),
         (
             lambda hp, x: blocks.InvertedBottleneck(8)(
@@ -1182,3 +1307,22 @@ def test_rank_correlation_compares_with_trained_trials(tmp_path):
         assert expected[0] == score
     with pytest.raises(ValueError, match="at least 3 architectures"):
         supernet.rank_correlation(trials[:2])
+    assert (
+        supernet.rank_correlation(tuner.oracle.trials).trained_scores
+        == supernet.rank_correlation(trials).trained_scores
+    )
+    with pytest.raises(ValueError, match="'val_accuracy'.*metric='foo'"):
+        supernet.rank_correlation(trials, metric="foo")
+    with pytest.raises(ValueError, match="`validation_data`.* ndarray"):
+        supernet.rank_correlation(trials, validation_data=x)
+    with pytest.raises(ValueError, match=r"trials=\[1, 2\]"):
+        supernet.rank_correlation([1, 2])
+    trials[1].hyperparameters.values["more"] = 3
+    supernet.rank_correlation(trials)  # Does not tell trials apart.
+    for trial, more in zip(trials, range(4), strict=True):
+        trial.hyperparameters.values["more"] = more
+    with pytest.raises(ValueError, match=r"differ in .*\['more'\]"):
+        supernet.rank_correlation(trials)
+    del trials[0].hyperparameters.values["op"]
+    with pytest.raises(ValueError, match="another space.*'op' is missing"):
+        supernet.rank_correlation(trials)

@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 
 import keras
 import keras_tuner
@@ -216,6 +217,23 @@ def test_darts_runs_with_all_it_has(tmp_path, capsys):
     assert tuner.get_best_hyperparameters()[0]["first"] == "skip"
     assert {"cost", "eigenvalue", "alpha_loss"} <= set(tuner.search_history[-1])
     assert "search epoch 3/3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rate", "is_told"), [(1e-6, True), (0.5, False)])
+def test_probabilities_near_uniform_are_told(tmp_path, capsys, rate, is_told):
+    tuner = make_tuner(
+        tmp_path,
+        search_epochs=2,
+        alpha_optimizer=lambda: keras.optimizers.Adam(rate),
+    )
+    tuner.search(**FIT | {"verbose": 1}, epochs=1)
+    output = capsys.readouterr().out
+    assert ("still near uniform" in output) == is_told
+    if is_told:
+        # It begins near an even chance, not at it.
+        assert re.search(r"is 0\.33\d on average, .* chance 0\.333", output)
+    certainty = np.mean([max(p.values()) for p in tuner.probabilities.values()])
+    assert (certainty < 0.4) == is_told
 
 
 def test_early_stopping_is_told_and_leaves_the_earlier_alphas(tmp_path, capsys):

@@ -49,6 +49,13 @@ class ExpectedCost:
         self._registered = {}
         for parameter in hyperparameters.space:
             self._registered.setdefault(parameter.name, []).append(parameter)
+        if isinstance(costs, dict):
+            # What has one value only costs the same in all architectures.
+            costs = {
+                name: of
+                for name, of in costs.items()
+                if name in space.choices or name not in self._registered
+            }
         if not callable(costs):
             _check(costs, space)
             self._costs = {

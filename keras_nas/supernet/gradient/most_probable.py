@@ -64,7 +64,7 @@ def most_probable_architectures(probabilities, space, fixed=None):
             values to probabilities.
         space: `keras_tuner.HyperParameters`, which knows the conditions.
         fixed: Optional dict of the values of other hyperparameters. What is
-            in neither is left out.
+            in neither, and has two or more values, is left out.
 
     Yields:
         Dicts of the values of the active hyperparameters.
@@ -98,6 +98,11 @@ def most_probable_architectures(probabilities, space, fixed=None):
             (float(loss), values[number])
             for loss, number in zip(losses, order, strict=True)
         ]
+    for hp in ordered:
+        values = architectures.finite_values(hp)
+        if hp.name not in options and values is not None and len(values) == 1:
+            # Nothing to be learnt of it, but others may depend on it.
+            options[hp.name] = [(0.0, values[0])]
     options |= {name: [(0.0, value)] for name, value in (fixed or {}).items()}
 
     def next_place(place, values):

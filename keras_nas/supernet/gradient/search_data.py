@@ -74,8 +74,17 @@ class SearchData:
                 )
             weights, alphas = self._split(data, alpha_split)
         else:
-            if isinstance(alpha_data, tuple):
+            if isinstance(alpha_data, (tuple, list)) and (
+                len(alpha_data) in (2, 3)
+            ):
                 alpha_data = (*alpha_data, None)[:3]
+            elif not isinstance(alpha_data, tf.data.Dataset):
+                raise ValueError(
+                    "Invalid value received for argument `alpha_data`. "
+                    "Expected a tuple `(x, y)` or `(x, y, sample_weight)`, or "
+                    "a `tf.data.Dataset` of such batches. Received a value of "
+                    f"type {type(alpha_data).__name__}"
+                )
             weights, alphas = (
                 part if isinstance(part, tf.data.Dataset) else _arrays(part)
                 for part in (data, alpha_data)

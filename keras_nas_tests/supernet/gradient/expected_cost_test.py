@@ -1,9 +1,11 @@
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import keras_nas as nas
+from keras_nas.supernet.architecture_space import ArchitectureSpace
 from keras_nas.supernet.gradient import DARTSSearch, ExpectedCost, GDASSearch
 from keras_nas_tests.supernet.gradient.toys import Scale, batch, set_logits
 
@@ -104,3 +106,17 @@ def test_it_is_added_to_the_loss_of_the_alphas(supernet, kind):
 def test_costs_that_are_wrong_are_named(supernet, costs, message):
     with pytest.raises(ValueError, match=rf"`cost`(.|\n)*{message}"):
         cost_and_gradients(supernet, costs)
+
+
+def test_a_hyperparameter_of_one_value_decides_no_cost():
+    space, registered = ArchitectureSpace(), keras_tuner.HyperParameters()
+    registered.Fixed("one", "conv")
+    registered.Choice(
+        "op", ["conv", "skip"], parent_name="one", parent_values=["conv"]
+    )
+    space.add("op", ["conv", "skip"])
+    costs = {"one": {"conv": 2.0}, "op": {"conv": 8.0}}
+    cost = ExpectedCost(costs, space, registered)
+    assert float(cost({"op": tf.constant([0.25, 0.75])})) == 2.0
+    with pytest.raises(ValueError, match="'another'"):
+        ExpectedCost({"another": {}} | costs, space, registered)

@@ -89,3 +89,15 @@ def test_inactive_hyperparameters_do_not_hold_up_the_second():
     assert found[0] == {"a": 1}
     assert found[1] == {"a": 2} | {f"b{i}": 1 for i in range(60)}
     assert sorted(found[2].values()) == [1] * 59 + [2, 2]
+
+
+def test_what_depends_on_a_hyperparameter_of_one_value():
+    space = keras_tuner.HyperParameters()
+    space.Fixed("one", "d")
+    with space.conditional_scope("one", ["d"]):
+        space.Choice("op", ["a", "b"])
+    given = {"op": {"a": 0.4, "b": 0.6}}
+    assert list(most_probable_architectures(given, space)) == [
+        {"one": "d", "op": "b"},
+        {"one": "d", "op": "a"},
+    ]

@@ -121,3 +121,8 @@ def test_datasets_are_taken_with_data_for_the_alphas():
 def test_what_cannot_be_used_is_said(x, y, message):
     with pytest.raises(ValueError, match=message):
         SearchData(x, y)
+
+
+def test_alpha_data_without_targets_is_refused():
+    with pytest.raises(ValueError, match="`alpha_data`.*type ndarray"):
+        SearchData(X, X, alpha_data=X)
