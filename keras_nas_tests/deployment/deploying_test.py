@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import keras_nas as nas
 from keras_nas import export
-from keras_nas.export import unrolled_loops
 from keras_nas.deployment import DeploymentError
+from keras_nas.export import unrolled_loops
 
 
 def accuracy(model, digits):
