@@ -10,10 +10,7 @@ class Evaluator:
     Example:
 
     >>> class Parameters(Evaluator):
-    ...     # Seconds spent, in this process, on what serves all candidates.
-    preparation_s = 0.0
-
-    def evaluate(self, candidate):
+    ...     def evaluate(self, candidate):
     ...         return {"parameters": candidate.build().count_params()}
     """
 
