@@ -356,8 +356,13 @@ def measure_search(data, num_random=10, seeds=3):
         compile_with_decay(model, epochs * -(-len(x) // _BATCH_SIZE))
         return model
 
+    known = {}
+
     def measure_flops(values):
-        return cost.measure(single(values, 0, space))
+        key = tuple(values[name] for name in choices(space))
+        if key not in known:
+            known[key] = cost.measure(single(values, 0, space))
+        return known[key]
 
     sample = [random_values(rng, space) for _ in range(40)]
     flops = [measure_flops(values) for values in sample]
