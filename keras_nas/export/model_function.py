@@ -14,7 +14,7 @@ from keras_nas.export.unrolled_loops import unrolled_loops
 
 # Keras counts unnamed inputs through the whole process, so the same script
 # would give files with different names.
-_AUTOMATIC_NAME = re.compile(r"keras_tensor(_\d+)?$")
+_AUTOMATIC_NAME = re.compile(r"(keras_tensor|input_layer)(_\d+)?$")
 _BATCH_SIZE = 64
 
 

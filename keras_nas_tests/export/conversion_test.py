@@ -128,6 +128,13 @@ def test_sequential_model_without_names():
     assert_same_outputs(tflite_model, model, np.ones((3, 2, 2)))
 
 
+def test_copies_of_a_model_have_the_same_names():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    copy = keras.models.clone_model(model)
+    assert model.inputs[0].name != copy.inputs[0].name
+    assert export.to_tflite(copy).inputs[0].name == "input"
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
