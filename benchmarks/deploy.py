@@ -24,16 +24,14 @@ their time on other things than multiplications.
 
 import argparse
 import json
-import pathlib
-import platform
 import statistics
-import sys
 import time
 
 import keras
 import numpy as np
 from keras import layers
 
+from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import compression, export
 
 PARTS = ("applications", "models", "digits")
@@ -219,7 +217,7 @@ def measure_models(builds):
             f"{way} {'yes' if results[name][way]['works'] else 'NO'}"
             for way in ways
         )
-        _say(f"{name}: difference {results[name]['difference']}, {cells}")
+        say(f"{name}: difference {results[name]['difference']}, {cells}")
     cells = [results[name][way]["works"] for name in results for way in ways]
     return {"share_that_works": statistics.mean(cells), "models": results}
 
@@ -293,7 +291,7 @@ def measure_digits():
         separable = _digits_run(separable_model, only, seed)
         run |= {f"separable_{name}": file for name, file in separable.items()}
         runs.append(run)
-        _say(f"digits: seed {seed}: {json.dumps(run)}")
+        say(f"digits: seed {seed}: {json.dumps(run)}")
     means = {
         name: {
             key: statistics.mean(run[name][key] for run in runs)
@@ -350,24 +348,12 @@ def _digits_run(build, ways, seed):
     }
 
 
-def _say(line):
-    print(line, flush=True)
-
-
 def main(arguments=None):
     """Measures what it is told to."""
     parser = _parser()
     vars(OPTIONS).update(vars(parser.parse_args(arguments)))
-    only = OPTIONS.only.split(",")
-    if unknown := set(only) - set(PARTS):
-        parser.error(
-            f"--only: expected some of {PARTS}. Received: {sorted(unknown)}"
-        )
-    if unknown := set(OPTIONS.ways.split(",")) - set(WAYS):
-        parser.error(
-            f"--ways: expected some of {list(WAYS)}. Received: "
-            f"{sorted(unknown)}"
-        )
+    only = chosen_parts(parser, "--only", OPTIONS.only, PARTS)
+    chosen_parts(parser, "--ways", OPTIONS.ways, WAYS)
     measures = {
         "applications": lambda: measure_models(
             {name: lambda name=name: application(name) for name in APPLICATIONS}
@@ -375,17 +361,7 @@ def main(arguments=None):
         "models": lambda: measure_models(MODELS),
         "digits": measure_digits,
     }
-    results = {
-        "command": " ".join(["python -m benchmarks.deploy", *sys.argv[1:]]),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-    }
-    for part in PARTS:
-        if part in only:
-            results[part] = measures[part]()
-            if OPTIONS.json:  # What is measured is not lost to Ctrl-C.
-                text = json.dumps(results, indent=2)
-                pathlib.Path(OPTIONS.json).write_text(text, encoding="utf-8")
-    _say(json.dumps(results, indent=2))
+    run_parts("benchmarks.deploy", measures, only, OPTIONS.json)
 
 
 if __name__ == "__main__":

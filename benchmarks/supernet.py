@@ -47,7 +47,6 @@ import gzip
 import json
 import math
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -59,6 +58,7 @@ import keras_tuner
 import numpy as np
 
 import keras_nas as nas
+from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import blocks, layers
 from keras_nas.supernet import (
     FairSampling,
@@ -281,7 +281,7 @@ def measure_ranking(data):
         accuracy, took_s = train_alone(values, data, OPTIONS.epochs, number)
         trained.append(accuracy)
         times_s.append(took_s)
-        _say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
+        say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
     for number, values in enumerate(candidates[: len(candidates) // 4]):
         accuracy, _ = train_alone(values, data, OPTIONS.epochs, 1000 + number)
         again.append(accuracy)
@@ -327,7 +327,7 @@ def measure_ranking(data):
             "spearman": result.spearman,
             "mean_score": statistics.mean(scores),
         }
-        _say(f"ranking: {name}: {result}, {1 / score_s:.1f} scores/s")
+        say(f"ranking: {name}: {result}, {1 / score_s:.1f} scores/s")
     return {
         "architectures": len(candidates),
         "epochs_alone": OPTIONS.epochs,
@@ -389,7 +389,7 @@ def measure_search(data, num_random=10, seeds=3):
         search_s = time.perf_counter() - started_s
         found = tuner.get_best_hyperparameters()[0].values
     found_flops = measure_flops(found)
-    _say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
+    say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
     larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
     while len(larger) < num_random:
         values = random_values(rng, space)
@@ -437,19 +437,11 @@ def measure_memory():
         return json.loads(path.read_text())
 
 
-def _say(line):
-    print(line, flush=True)
-
-
 def main(arguments=None):
     """Measures what it is told to."""
     parser = _parser()
     vars(OPTIONS).update(vars(parser.parse_args(arguments)))
-    only = OPTIONS.only.split(",")
-    if unknown := set(only) - set(PARTS):
-        parser.error(
-            f"--only: expected some of {PARTS}. Received: {sorted(unknown)}"
-        )
+    only = chosen_parts(parser, "--only", OPTIONS.only, PARTS)
     data = read_data(OPTIONS.data, OPTIONS.images)
     measures = {
         "step": lambda: measure_step(data),
@@ -458,17 +450,7 @@ def main(arguments=None):
         "search": lambda: measure_search(data),
         "memory": measure_memory,
     }
-    results = {
-        "command": " ".join(["python -m benchmarks.supernet", *sys.argv[1:]]),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-    }
-    for part in PARTS:
-        if part in only:
-            results[part] = measures[part]()
-            _say(f"{part}: {json.dumps(results[part], indent=2)}")
-            if OPTIONS.json:  # What is measured is not lost to Ctrl-C.
-                text = json.dumps(results, indent=2)
-                pathlib.Path(OPTIONS.json).write_text(text, encoding="utf-8")
+    run_parts("benchmarks.supernet", measures, only, OPTIONS.json)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ class ChannelStage:
     """
 
     name = "prune_channels"
+    # It treats all layers alike.
+    names = frozenset()
 
     def __init__(self, arguments, skip=()):
         if skip:
@@ -34,7 +36,6 @@ class ChannelStage:
                 f"Received: prune_channels={arguments!r}"
             )
         self.arguments = arguments
-        self.skip = frozenset()
         self._layers = {}
 
     def cut(self, model, x, y):

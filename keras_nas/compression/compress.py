@@ -14,6 +14,7 @@ from keras_nas.compression.compression_report import (
     CompressionReport,
     LayerReport,
 )
+from keras_nas.compression.compression_stage import is_kernel
 from keras_nas.compression.host_model import HostModel
 from keras_nas.compression.magnitude_pruning import (
     MagnitudePruning,
@@ -128,7 +129,7 @@ def compress(
         quantization_aware,
         skip,
     )
-    _check_arguments(model, stages, skip, epochs)
+    _check_arguments(model, stages, epochs)
     source = clone(model)
     source.set_weights(model.get_weights())
     replace_compile_arguments(source, optimizer=optimizer)
@@ -171,9 +172,8 @@ def compress(
             )
             history[stage.name] = host.history.history
         source = stage.unwrap(bridge, trained)
-        emulated = host
-    if not isinstance(stages[-1], QuantizationAwareTraining):
-        emulated = None
+        if isinstance(stage, QuantizationAwareTraining):
+            emulated = host
     report = _report(source, stages, notes)
     return CompressedModel(source, report, history, emulated)
 
@@ -208,18 +208,12 @@ def _stages(
     return stages
 
 
-def _check_arguments(model, stages, skip, epochs):
+def _check_arguments(model, stages, epochs):
     if not isinstance(model, keras.Model):
         return  # The bridge says what is wrong.
     names = {layer.name for layer in all_layers(model)}
     for stage in stages:
-        wanted = set(stage.skip)
-        for chosen in (
-            getattr(stage, "sparsity", None),
-            getattr(stage, "num_clusters", None),
-        ):
-            wanted |= set(chosen) if isinstance(chosen, dict) else set()
-        if unknown := sorted(wanted - names):
+        if unknown := sorted(stage.names - names):
             raise ValueError(
                 f"Model '{model.name}' has no layers of these names. Received: "
                 f"{unknown}, expected some of {sorted(names)}"
@@ -299,21 +293,17 @@ def _layer_report(layer, stages, found):
             done, note = stage.outcome(layer.name)
             report.done += done
             found["prune_channels"] = note
-    kernels = [
-        weight.numpy()
-        for weight in layer.weights
-        if len(weight.shape) > 1 and "bias" not in weight.name
-    ]
+    kernels = [weight.numpy() for weight in layer.weights if is_kernel(weight)]
     if kernels:
         report.num_weights = sum(kernel.size for kernel in kernels)
         zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
         report.sparsity = zeros / report.num_weights
         for stage in stages:
-            if stage.name in found or not stage.is_asked(layer.name):
+            if stage.name in found or stage.value_of(layer.name) is None:
                 continue
             if stage.name == "prune" and not zeros:
                 found["prune"] = (
-                    f"{stage.sparsity_of(layer.name)} does not fit a kernel of "
+                    f"{stage.value_of(layer.name)} does not fit a kernel of "
                     f"the shape {kernels[0].shape}"
                 )
                 continue

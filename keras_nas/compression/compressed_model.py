@@ -1,6 +1,7 @@
 """What `compress` returns."""
 
 from keras_nas import export
+from keras_nas.export.conversion import CALIBRATED
 
 
 class CompressedModel:
@@ -9,7 +10,8 @@ class CompressedModel:
     Attributes:
         model: The Keras 3 model with the weights that came of it: pruned and
             clustered ones are as such in it. Quantisation is not: the weights
-            are those that int8 was emulated with, in float32.
+            are those that int8 was emulated with, in float32; after
+            clustering, and with a `SeparableConv2D`, those from before.
         report: `CompressionReport`. Print it.
         history: Dict from the name of each stage to what `fit` recorded.
 
@@ -54,8 +56,9 @@ class CompressedModel:
         Returns:
             `keras_nas.export.TFLiteModel`.
         """
-        is_int8 = quantize in ("int8", "int8_io")
-        model = self._emulated if is_int8 and self._emulated else self.model
+        model = self.model
+        if quantize in CALIBRATED and self._emulated is not None:
+            model = self._emulated
         return export.to_tflite(model, quantize, representative_data, **kwargs)
 
     def evaluate_emulated(self, *args, **kwargs):

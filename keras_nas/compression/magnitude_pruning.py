@@ -4,6 +4,10 @@ import re
 
 import keras
 
+from keras_nas.compression.compression_stage import (
+    CompressionStage,
+    describe_unknown,
+)
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _PATTERN = re.compile(r"([1-9]\d*):([1-9]\d*)$")
@@ -29,7 +33,7 @@ _BY_PATTERN = ("Conv2D", "Dense")
 _MAX_UPDATES = 100
 
 
-class MagnitudePruning:
+class MagnitudePruning(CompressionStage):
     """Sets the smallest weights of each kernel to zero, step by step.
 
     Args:
@@ -51,13 +55,8 @@ class MagnitudePruning:
     done = "pruned"
 
     def __init__(self, sparsity, schedule="polynomial", skip=()):
-        self.sparsity = sparsity
+        super().__init__(sparsity, skip)
         self.schedule = schedule
-        self.skip = frozenset(skip)
-
-    def is_asked(self, name):
-        """Returns whether a layer of this name is to be treated."""
-        return name not in self.skip and self.sparsity_of(name) is not None
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -75,11 +74,13 @@ class MagnitudePruning:
 
         def wrap_layer(layer):
             source = bridge.layer_of(layer.name)
-            if source is None or not self.is_asked(source.name):
+            if source is None:
                 return layer
-            sparsity = self.sparsity_of(source.name)
+            sparsity = self.value_of(source.name)
+            if sparsity is None:
+                return layer
             reason = _refusal(layer, sparsity)
-            if reason:
+            if reason is not None:
                 notes[source.name] = reason
                 return layer
             if type(layer).__name__ in _RNN_NAMES:
@@ -101,16 +102,6 @@ class MagnitudePruning:
         """Returns the Keras 3 model with the pruned weights."""
         # The wrappers mask the weights of the layers they wrap in place.
         return bridge.copy_weights()
-
-    def sparsity_of(self, name):
-        """Returns what a layer is to have, or `None`.
-
-        Args:
-            name: String, its name.
-        """
-        if isinstance(self.sparsity, dict):
-            return self.sparsity.get(name)
-        return self.sparsity
 
     def _arguments(self, tfmot, sparsity, num_steps):
         sparsity_api = tfmot.sparsity.keras
@@ -182,27 +173,20 @@ def _refusal(layer, sparsity):
     if kind in ("DepthwiseConv1D", "DepthwiseConv2D"):
         return "depthwise kernels are not pruned: they hold few weights"
     if kind not in _WITH_KERNELS and kind not in _RNN_NAMES:
-        if not any(len(weight.shape) > 1 for weight in layer.weights):
-            return ""  # Nothing to prune, so nothing to report.
-        return f"TF-MOT does not prune {kind}"
+        return describe_unknown(layer, "prune")
     if isinstance(sparsity, str) and kind not in _BY_PATTERN:
         return f"the pattern {sparsity} is for Conv2D and Dense only"
     return None
 
 
 def _pruning_steps(tfmot, model):
-    """Makes the callback that tells TF-MOT of steps, for Keras 3."""
-    # It asks the optimizer of the model for the number of steps.
-    model.compile("sgd")
+    """Makes TF-MOT's callback one of Keras 3."""
     update = tfmot.sparsity.keras.UpdatePruningStep()
     update.set_model(model)
 
     class PruningSteps(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             update.on_train_begin()
-
-        def on_train_batch_begin(self, batch, logs=None):
-            update.on_train_batch_begin(batch)
 
         def on_epoch_end(self, epoch, logs=None):
             update.on_epoch_end(epoch)

@@ -2,6 +2,7 @@
 
 import re
 
+from keras_nas.compression.compression_stage import CompressionStage
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _REFUSED = re.compile(r"Layer (\S+?):")
@@ -10,7 +11,7 @@ _REFUSED_CLASS = re.compile(
 )
 
 
-class QuantizationAwareTraining:
+class QuantizationAwareTraining(CompressionStage):
     """Emulates int8 in the forward pass of the training.
 
     Layers that TF-MOT cannot quantise train in float; the conversion to int8,
@@ -31,13 +32,9 @@ class QuantizationAwareTraining:
     done = "trained for int8"
 
     def __init__(self, keep_sparsity=False, keep_clusters=False, skip=()):
+        super().__init__(True, skip)
         self.keep_sparsity = keep_sparsity
         self.keep_clusters = keep_clusters
-        self.skip = frozenset(skip)
-
-    def is_asked(self, name):
-        """Returns whether a layer of this name is to be treated."""
-        return name not in self.skip
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -116,7 +113,7 @@ class QuantizationAwareTraining:
         if type(layer).__name__ in ("InputLayer", "WrappingLayer"):
             return True
         source = bridge.layer_of(layer.name)
-        return source is not None and not self.is_asked(source.name)
+        return source is not None and source.name in self.skip
 
 
 def trained_weights(bridge, model):

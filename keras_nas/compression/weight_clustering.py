@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from keras_nas.compression.compression_stage import (
+    CompressionStage,
+    describe_unknown,
+    is_kernel,
+)
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _CLUSTERED = frozenset(
@@ -25,7 +30,7 @@ _CLUSTERED = frozenset(
 )
 
 
-class WeightClustering:
+class WeightClustering(CompressionStage):
     """Gives each kernel a small number of different values.
 
     Args:
@@ -43,13 +48,8 @@ class WeightClustering:
     done = "clustered"
 
     def __init__(self, num_clusters, keep_sparsity=False, skip=()):
-        self.num_clusters = num_clusters
+        super().__init__(num_clusters, skip)
         self.keep_sparsity = keep_sparsity
-        self.skip = frozenset(skip)
-
-    def is_asked(self, name):
-        """Returns whether a layer of this name is to be treated."""
-        return name not in self.skip and self._number_of(name) is not None
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -69,9 +69,11 @@ class WeightClustering:
 
         def wrap_layer(layer):
             source = bridge.layer_of(layer.name)
-            if source is None or not self.is_asked(source.name):
+            if source is None:
                 return layer
-            number = self._number_of(source.name)
+            number = self.value_of(source.name)
+            if number is None:
+                return layer
             reason = _refusal(layer, number)
             if reason is not None:
                 notes[source.name] = reason
@@ -100,11 +102,6 @@ class WeightClustering:
         return bridge.copy_weights(
             tfmot.clustering.keras.strip_clustering(model)
         )
-
-    def _number_of(self, name):
-        if isinstance(self.num_clusters, dict):
-            return self.num_clusters.get(name)
-        return self.num_clusters
 
 
 def check_num_clusters(num_clusters, keep_sparsity):
@@ -137,16 +134,11 @@ def check_num_clusters(num_clusters, keep_sparsity):
 
 
 def _refusal(layer, number):
-    kind = type(layer).__name__
-    if kind not in _CLUSTERED:
-        if not any(len(weight.shape) > 1 for weight in layer.weights):
-            return ""
-        return f"TF-MOT does not cluster {kind}"
+    if type(layer).__name__ not in _CLUSTERED:
+        return describe_unknown(layer, "cluster")
     for weight in layer.trainable_weights:
         # Its k-means++ fails if there are fewer values to choose from.
-        # Biases of some layers have two axes, and are not clustered.
-        is_kernel = len(weight.shape) > 1 and "bias" not in weight.name
-        if is_kernel and not _has_values(weight.numpy(), number):
+        if is_kernel(weight) and not _has_values(weight.numpy(), number):
             return f"has no more than {number} different weights as it is"
     return None
 

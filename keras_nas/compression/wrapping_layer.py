@@ -61,7 +61,7 @@ def wrapping_layer_class():
             args, kwargs = self.calls.fill(number, tf.nest.flatten(inputs))
             if self.calls.takes_training:
                 # While a graph is built, it may be a tensor.
-                kwargs["training"] = training is True or training == 1
+                kwargs["training"] = isinstance(training, int) and training != 0
             if not isinstance(operation, keras.Layer):
                 return operation(*args, **kwargs)
             with float32_computation(operation):
@@ -73,9 +73,8 @@ def wrapping_layer_class():
                     *args,
                     **kwargs,
                 )
-            if kwargs.get(
-                "training"
-            ):  # Statistics, and the state of random generators.
+            if kwargs.get("training"):
+                # Statistics, and the state of random generators.
                 for weight, value in zip(
                     self.operation_weights[1], updates, strict=True
                 ):

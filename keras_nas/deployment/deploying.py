@@ -6,19 +6,18 @@ import warnings
 
 import keras
 
-from keras_nas import export
+from keras_nas import compression, export
 from keras_nas.deployment.deployment import Deployment
 from keras_nas.deployment.file_description import FileDescription
 from keras_nas.deployment.held_out_data import hold_out
 from keras_nas.deployment.limits import DeploymentError, Limits
 from keras_nas.deployment.metric import make_metric
 from keras_nas.deployment.variant import Variant
-from keras_nas.export.conversion import check_quantize
+from keras_nas.export.conversion import CALIBRATED, check_quantize
 from keras_nas.export.latency import make_run
 from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.representative_data import calibration_samples
 
-_CALIBRATED = ("int8", "int8_io")
 # Enough for all checks but the accuracy, which takes all samples.
 _VERIFIED_SAMPLES = 200
 # Loss of accuracy between a model and its file that is taken for a defect.
@@ -159,7 +158,7 @@ def deploy(
             f"`validation_data`, max_accuracy_drop={max_accuracy_drop}"
         )
     samples = None
-    if any(name in _CALIBRATED for name in names):
+    if any(name in CALIBRATED for name in names):
         given = representative_data is not None
         samples = calibration_samples(
             representative_data if given else data.x_train, function.inputs
@@ -271,9 +270,6 @@ def _is_subclassed(model):
 
 
 def _compress(model, data, arguments):
-    # TF-MOT is an extra, and slow to import.
-    from keras_nas import compression
-
     return compression.compress(
         model,
         data.x_train,

@@ -24,7 +24,8 @@ from keras_nas.export.tflite_model import TFLiteModel
 from keras_nas.export.unrolled_loops import MAX_STEPS
 
 _QUANTIZE = (None, "float16", "dynamic", "int4", "int8", "int8_io")
-_CALIBRATED = ("int8", "int8_io")
+# Those that need representative data.
+CALIBRATED = ("int8", "int8_io")
 
 # How the converter names what TFLite lacks.
 _MISSING_OPERATIONS = re.compile(
@@ -121,10 +122,10 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
         )
     function = ModelFunction(model)
     samples = None
-    if quantize in _CALIBRATED:
+    if quantize in CALIBRATED:
         samples = calibration_samples(representative_data, function.inputs)
     start_converter()
-    traced = function.trace(without_loops=quantize in _CALIBRATED)
+    traced = function.trace(without_loops=quantize in CALIBRATED)
     with tempfile.TemporaryDirectory(prefix="keras_nas_export_") as folder:
         saved_model = os.path.join(folder, "saved_model")
         calibration = None
@@ -240,7 +241,7 @@ def _check_operations(tflite_model, model, quantize):
     if missing:
         raise _missing_operations(missing, model, log="")
     islands = sorted(set(tflite_model.float_operations))
-    if quantize in _CALIBRATED and islands:
+    if quantize in CALIBRATED and islands:
         warnings.warn(
             f"The int8 file of model '{model.name}' computes these "
             f"operations in floating point, because TFLite could not "
@@ -282,7 +283,7 @@ def _death(died, model, traced, quantize):
     remedy = ""
     if "timeout_s" in died.cause:
         remedy = " Pass a larger `timeout_s`."
-    elif quantize in _CALIBRATED and _has_loop(traced):
+    elif quantize in CALIBRATED and _has_loop(traced):
         remedy = (
             " The model has a loop, as recurrent layers do, and TFLite "
             "cannot calibrate loops. Those of sequences of a known length up "

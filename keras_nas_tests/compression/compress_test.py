@@ -184,6 +184,34 @@ def test_a_pattern_that_does_not_fit_a_kernel_is_reported():
     assert "2:4" in result.report.skipped["conv"]
 
 
+class Scaled(layers.Layer):
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=input_shape[-1:], name="scale")
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.GroupNormalization(2),
+        layers.BatchNormalization(),
+        layers.PReLU(),
+        Scaled(),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+@pytest.mark.parametrize("way", [{"prune": 0.5}, {"cluster": 4}])
+def test_layers_without_kernels_are_no_matter(layer, way):
+    layer = type(layer).from_config(layer.get_config())
+    x, y = data()
+    model = model_of(layers.Flatten(), layers.Dense(8, name="hidden"), layer)
+    result = compress(model, x, y, epochs=1, verbose=0, **way)
+    assert result.report["hidden"].done
+    assert result.report.skipped == {}
+
+
 @pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU])
 def test_recurrent_layers_are_pruned(layer):
     rng = np.random.default_rng(0)

@@ -241,9 +241,7 @@ def fake_compression(monkeypatch, received):
             model=copy, report=FakeReport(), to_tflite=to_tflite
         )
 
-    monkeypatch.setattr(
-        nas, "compression", types.SimpleNamespace(compress=compress), False
-    )
+    monkeypatch.setattr(nas.compression, "compress", compress)
 
 
 def test_a_compressed_model_is_converted_and_compared_with_the_given(
@@ -324,7 +322,7 @@ class Doubling(keras.Model):
 
 
 def test_a_subclassed_model_is_quantized_but_not_compressed(monkeypatch):
-    monkeypatch.setattr(nas, "compression", None, False)  # Is not called.
+    monkeypatch.setattr(nas.compression, "compress", None)  # Is not called.
     model = Doubling()
     x = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
     model(x)
@@ -346,6 +344,47 @@ def test_a_subclassed_model_is_quantized_but_not_compressed(monkeypatch):
         rtol=1e-5,
     )
     assert deployed.model_card["architecture"]["layers"][0]["class"] == "Dense"
+
+
+def test_a_model_is_compressed_by_tfmot():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 16)).astype("float32")
+    y = (x.sum(axis=1) > 0).astype("int")
+    model = keras.Sequential(
+        [
+            keras.Input((16,)),
+            keras.layers.Dense(32, activation="relu", name="hidden"),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.fit(x, y, epochs=10, verbose=0)
+    deployed = nas.deploy(
+        model,
+        x,
+        y,
+        validation_data=(x, y),
+        quantize="int8",
+        prune_channels=0.5,
+        prune=0.5,
+        quantization_aware=True,
+        epochs=3,
+        num_threads=1,
+        verbose=0,
+    )
+    assert deployed.best.is_verified
+    hidden = deployed.model.get_layer("hidden")
+    assert hidden.units == 16
+    assert np.mean(hidden.get_weights()[0] == 0) == 0.5
+    assert deployed.compression["hidden"].done == [
+        *("channels 32 -> 16", "pruned", "trained for int8")
+    ]
+    # Four bytes each in the model, and one in the file.
+    assert deployed.best.size_bytes < deployed.baselines[0].size_bytes * 2
 
 
 def test_arguments_of_compression_need_a_compression(classifier, digits):
