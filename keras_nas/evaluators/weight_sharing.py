@@ -1,7 +1,6 @@
 """Performance estimation by shared weights: one training for all."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import time
@@ -9,7 +8,6 @@ import warnings
 
 import keras
 import keras_tuner
-import numpy as np
 import tensorflow as tf
 from keras_tuner.errors import FatalValueError
 
@@ -279,7 +277,7 @@ class WeightSharing(Evaluator):
             # A `fit` of the user's own may choose one for each candidate.
             about["batch_size"] = candidate.fit(_BatchSize(), [])
         if self.supernet is not None:
-            about["supernet"] = _checksum(supernet.trainable_variables)
+            about["supernet"] = supernet.checksum()
         else:
             rule = supernet.sampling
             about |= {
@@ -467,10 +465,3 @@ def _description(value):
     except Exception:  # Not all classes of users can be serialized.
         config = None
     return {type(value).__qualname__: config}
-
-
-def _checksum(variables):
-    digest = hashlib.sha256()
-    for variable in variables:
-        digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
-    return digest.hexdigest()

@@ -1,8 +1,8 @@
 """One network that contains every architecture of a search space."""
 
 import contextlib
+import hashlib
 import inspect
-import zlib
 
 import keras
 import keras_tuner
@@ -164,7 +164,7 @@ class Supernet(keras.Model):
         self._calibration = Calibration(self, self.network, self._parts)
         self._verify()
         self.set_architecture(self.largest_architecture())
-        self._initial_checksum = self._checksum()
+        self._initial_checksum = self.checksum()
         if model.compiled:
             self.compile(**compile_arguments(model))
 
@@ -214,7 +214,14 @@ class Supernet(keras.Model):
     @property
     def is_trained(self):
         """Whether the weights are others than when it was made."""
-        return self._checksum() != self._initial_checksum
+        return self.checksum() != self._initial_checksum
+
+    def checksum(self):
+        """Returns a text that is another one for other weights."""
+        digest = hashlib.sha256()
+        for variable in self.trainable_variables:
+            digest.update(np.ascontiguousarray(variable.numpy()).tobytes())
+        return digest.hexdigest()
 
     def network_layers(self):
         """Returns all layers, those of all candidates included."""
@@ -629,13 +636,6 @@ class Supernet(keras.Model):
         return lambda predictions: loss(teacher, predictions, sample_weight)
 
     # Building.
-
-    def _checksum(self):
-        checksum = 0
-        for variable in self.trainable_variables:
-            part = np.ascontiguousarray(variable.numpy())
-            checksum = zlib.crc32(part.tobytes(), checksum)
-        return checksum
 
     def _build_all(self):
         try:
