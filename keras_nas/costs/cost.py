@@ -2,12 +2,16 @@
 
 import numbers
 
+import keras_tuner
 
-class Cost:
+
+class Cost(keras_tuner.Objective):
     """A number that a model should not let grow.
 
-    Subclass it, override `measure`, and set `name`. With a limit it is a
-    constraint of a search: `constraints=[MyCost(100)]`.
+    Subclass it, override `measure`, and set `name`, which is also the name of
+    the metric that trials have. It is an objective of a search, to be
+    minimised: `objective=["val_accuracy", MyCost()]`. With a limit it is a
+    constraint too: `constraints=[MyCost(100)]`.
 
     Args:
         limit: Optional positive number, the largest value allowed.
@@ -31,6 +35,7 @@ class Cost:
                 f"Invalid value received for the limit of `{self.name}`. "
                 f"Expected a positive number or `None`. Received: {limit!r}"
             )
+        super().__init__(self.name, "min")
         self.limit = limit
 
     def measure(self, model):

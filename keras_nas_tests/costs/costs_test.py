@@ -1,9 +1,10 @@
 """Costs, checked against numbers worked out by hand."""
 
 import keras
+import keras_tuner
 import pytest
 
-from keras_nas import costs
+from keras_nas import costs, oracles
 
 
 def convolutional():
@@ -52,3 +53,11 @@ def test_a_violation_is_a_share_of_the_limit(value, violation):
 def test_a_limit_is_a_positive_number(cost, limit):
     with pytest.raises(ValueError, match="Expected a positive number"):
         cost(limit)
+
+
+def test_a_cost_is_an_objective_to_be_minimised():
+    cost = costs.Parameters()
+    assert isinstance(cost, keras_tuner.Objective)
+    assert (cost.name, cost.direction) == ("parameters", "min")
+    oracle = oracles.RandomOracle(["val_accuracy", cost], max_trials=1)
+    assert oracle.objectives[1] is cost
