@@ -6,6 +6,7 @@ other. So files are kept as long as the model is: the cache holds no reference
 to it, and a search that drops a model drops its files.
 """
 
+import contextlib
 import warnings
 import weakref
 
@@ -24,7 +25,10 @@ def tflite_file(model, quantize, representative_data=None):
     """Converts a model to a TFLite file, or returns the one made before.
 
     It is for size, latency and memory, which do not depend on the values of
-    weights: that of a model is not made again after training.
+    weights: that of a model is not made again after training. Before training,
+    weights that are all equal are made different for the time of the
+    conversion, since the converter leaves out a multiplication by ones and an
+    addition of zeros, as a new batch normalisation is.
 
     Args:
         model: Built `keras.Model`.
@@ -56,7 +60,7 @@ def tflite_file(model, quantize, representative_data=None):
             samples = _random_samples(inputs)
         else:
             samples = representative_data
-        with warnings.catch_warnings():
+        with _as_if_trained(model), warnings.catch_warnings():
             # Of each candidate of a search it would be noise.
             warnings.filterwarnings("ignore", "The int8 file of model")
             file = to_tflite(model, quantize, samples)
@@ -94,6 +98,27 @@ def metric_name(name, quantize, *words):
     """
     kind = [] if quantize == "int8" else [quantize]
     return "_".join([*kind, *words, name])
+
+
+@contextlib.contextmanager
+def _as_if_trained(model):
+    """Gives weights that are all equal some other values meanwhile."""
+    rng = np.random.default_rng(0)
+    before = []
+    try:
+        for variable in model.variables:
+            if "float" not in str(variable.dtype):
+                continue
+            value = np.asarray(variable)
+            if value.size and (value == value.flat[0]).all():
+                before.append((variable, value))
+                # Variances stay positive.
+                noise = 0.01 * (1.0 + rng.random(value.shape))
+                variable.assign((value + noise).astype(value.dtype))
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)
 
 
 def _random_samples(inputs):
