@@ -1,5 +1,8 @@
 """The operations of a model, with the paths of their layers."""
 
+import collections
+import contextlib
+
 import keras
 
 from keras_nas.graph import Graph, functional, has_graph
@@ -28,7 +31,9 @@ def read_operations(model):
         ),
         functional(model).input,
     )
-    return Graph(model, inputs=inputs), dict(_paths(model))
+    paths = {id(operation): path for path, operation in _paths(model)}
+    with _unique_names(model):
+        return Graph(model, inputs=inputs), paths
 
 
 def check_shapes(model, inputs):
@@ -55,4 +60,24 @@ def _paths(model, prefix=""):
         if has_graph(operation):
             yield from _paths(operation, f"{path}/")
         else:
-            yield id(operation), path
+            yield path, operation
+
+
+@contextlib.contextmanager
+def _unique_names(model):
+    """Renames operations of one name meanwhile.
+
+    Two models inside of a third may well have layers of one name, but Keras
+    refuses them in one graph.
+    """
+    operations = {id(o): (path, o) for path, o in _paths(model)}.values()
+    counts = collections.Counter(o.name for _, o in operations)
+    names = [(o, o.name) for _, o in operations if counts[o.name] > 1]
+    try:
+        for path, operation in operations:
+            if counts[operation.name] > 1:
+                operation.name = path.replace("/", ".")
+        yield
+    finally:
+        for operation, name in names:
+            operation.name = name
