@@ -29,9 +29,8 @@ class Size(Cost):
     >>> import keras
     >>> model = keras.Sequential(
     ...     [keras.Input((64,)), keras.layers.Dense(256)])
-    >>> sizes = [Size(quantize=q).measure(model) for q in ("int8", "float32")]
-    >>> round(sizes[0] / sizes[1], 1)
-    0.3
+    >>> Size().measure(model) < 0.5 * Size(quantize="float32").measure(model)
+    True
     >>> Size(quantize="float32").name
     'float32_size_bytes'
     """
