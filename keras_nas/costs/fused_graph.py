@@ -154,19 +154,20 @@ class FusedGraph:
         layer = node.operation
         inputs = list(dict.fromkeys(self._index[id(t)] for t in node.inputs))
         if _is_free(layer) or self._is_folded(layer, node):
-            for tensor in node.outputs:
-                self._index[id(tensor)] = inputs[0]
-                self._producers[id(tensor)] = self._producers.get(
-                    id(node.inputs[0])
-                )
+            (before, *_), (after, *_) = node.inputs, node.outputs
+            self._index[id(after)] = inputs[0]
+            # Nothing is folded across a ReLU, or if others need what is there.
+            if not _is_relu(layer) and len(self._readers[id(before)]) == 1:
+                self._producers[id(after)] = self._producers.get(id(before))
             return
         weights = 0
         if isinstance(layer, keras.layers.Layer):
             weights = layer.count_params()
         in_place = _is(layer, _IN_PLACE)
         outputs = [self._new(tensor) for tensor in node.outputs]
-        for _ in range(_extra_steps(layer)):
-            between = self._new(node.outputs[0])
+        for elements in _elements_between(layer, node.outputs[0]):
+            between = len(self._tensors)
+            self._tensors.append(_Tensor(elements, True))
             self._operations.append(
                 _Operation(inputs, [between], weights, in_place)
             )
@@ -296,21 +297,20 @@ def _is_relu(operation):
     )
 
 
-def _extra_steps(layer):
-    """Number of operations of a layer before its last."""
-    steps = 0
+def _elements_between(layer, output):
+    """Numbers in each tensor that a layer makes before its output."""
+    size = math.prod(output.shape)
+    between = []
+    if isinstance(layer, keras.layers.BatchNormalization):
+        # One that is not folded: a multiplication and an addition.
+        between.append(size)
     if isinstance(
-        layer,
-        (
-            # Those that are not folded: a multiplication and an addition.
-            keras.layers.BatchNormalization,
-            keras.layers.SeparableConv1D,
-            keras.layers.SeparableConv2D,
-        ),
+        layer, (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
     ):
-        steps += 1
+        channels = math.prod(layer.depthwise_kernel.shape[-2:])
+        between.append(size // layer.filters * channels)
     activation = getattr(layer, "activation", None)
     fused = (None, keras.activations.linear, *_RELUS)
     if isinstance(layer, _WITH_WEIGHTS) and activation not in fused:
-        steps += 1
-    return steps
+        between.append(size)
+    return between
