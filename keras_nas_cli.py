@@ -23,6 +23,8 @@ usage: keras-nas COMMAND ARGUMENTS [FLAGS]
       converts, verifies, measures and describes a model
   keras-nas benchmark model.tflite [MORE.tflite ...]
       measures files that exist
+  keras-nas measure --space search.py:build --output pixel8.json
+      makes a latency table of a search space, here or for another device
 
 keras-nas COMMAND --help lists the flags of a command.
 """
@@ -44,6 +46,19 @@ BENCHMARK_USAGE = """\
 Measures TFLite files on this machine, in turns.
 
 usage: keras-nas benchmark FILE.tflite [MORE.tflite ...] [FLAGS]
+"""
+
+MEASURE_USAGE = """\
+Makes a latency table: how long each piece of a search space takes.
+
+usage: keras-nas measure --output TABLE.json --space FILE.py:NAME [FLAGS]
+       keras-nas measure --output TABLE.json --space FILE.py:NAME --remote DIR
+       keras-nas measure --output TABLE.json --read DIR
+
+The first measures on this machine, and goes on where it was if it is called
+again. The second writes .tflite files and scripts for another device to a
+folder, and the third makes the table of what the scripts have measured there.
+NAME is a function build(hp) or a HyperModel in a file or a module.
 """
 
 # How a program ends, by convention and as the usage says.
@@ -71,6 +86,7 @@ def main(argv=None):
     commands = {
         "deploy": (DEPLOY_USAGE, define_deploy_flags),
         "benchmark": (BENCHMARK_USAGE, define_benchmark_flags),
+        "measure": (MEASURE_USAGE, define_measure_flags),
     }
     if name not in commands:
         return _complain(
@@ -154,6 +170,35 @@ def define_benchmark_flags(values):
     )
 
 
+def define_measure_flags(values):
+    """Defines the flags of `keras-nas measure`."""
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "space", None, "The search space: FILE.py:NAME or MODULE:NAME.",
+        **options,
+    )  # fmt: skip
+    flags.DEFINE_string("output", None, "File of the table.", **options)
+    flags.DEFINE_string(
+        "device", None, "Name of the device; by default that of the file.",
+        **options,
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "quantize", "int8", "Kind of files, as for deploy.", **options
+    )
+    flags.DEFINE_integer(
+        "calibration_models", 8, "Random whole models to fit to.", **options
+    )
+    flags.DEFINE_integer(
+        "test_models", 8, "Random whole models to test with.", **options
+    )
+    flags.DEFINE_string(
+        "remote", None, "Folder to write files and scripts to.", **options
+    )
+    flags.DEFINE_string(
+        "read", None, "Folder with the results of another device.", **options
+    )
+
+
 def _flag_values(define_flags):
     # Flags of their own: those of `absl.flags.FLAGS` are for the programs
     # that import keras_nas.
@@ -166,9 +211,17 @@ def _flag_values(define_flags):
     flags.DEFINE_bool(
         "traceback", False, "Whether errors show where they arose.", **options
     )
-    flags.DEFINE_list(
-        "num_threads", "1,2", "Numbers of CPU threads to measure.", **options
-    )
+    if define_flags is define_measure_flags:
+        flags.DEFINE_integer(
+            "num_threads", 1, "Number of CPU threads.", **options
+        )
+    else:
+        flags.DEFINE_list(
+            "num_threads",
+            "1,2",
+            "Numbers of CPU threads to measure.",
+            **options,
+        )
     define_flags(values)
     return values
 
@@ -189,6 +242,8 @@ def _mistake(name, files, values):
     """Says what is wrong with a command line, as far as it shows."""
     if name == "benchmark":
         return None if files else "expected at least one .tflite file."
+    if name == "measure":
+        return _mistake_of_measure(files, values)
     if len(files) != 1 or not files[0].endswith(".keras"):
         return (
             "expected one .keras file, as `model.save` writes it. Received: "
@@ -198,6 +253,16 @@ def _mistake(name, files, values):
         f"--{flag}" for flag in ("data", "output") if not values[flag].value
     ]
     return f"missing {' and '.join(missing)}." if missing else None
+
+
+def _mistake_of_measure(files, values):
+    if files:
+        return f"expected flags alone. Received: {' '.join(files)}"
+    if not values.output:
+        return "missing --output."
+    if bool(values.space) == bool(values.read):
+        return "expected one of --space and --read."
+    return None
 
 
 def _run(name, files, values):

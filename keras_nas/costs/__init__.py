@@ -5,11 +5,17 @@ from keras_nas.costs.device_profile import DeviceProfile
 from keras_nas.costs.energy import Energy
 from keras_nas.costs.flops import Flops
 from keras_nas.costs.latency import Latency
+from keras_nas.costs.latency_table import LatencyTable, TableError
 from keras_nas.costs.macs import Macs
 from keras_nas.costs.measured_energy import measure_energy
 from keras_nas.costs.parameters import Parameters
 from keras_nas.costs.peak_memory import PeakMemory
+from keras_nas.costs.predicted_latency import PredictedLatency
 from keras_nas.costs.rapl_counter import RaplCounter
+from keras_nas.costs.remote_measurement import (
+    read_measurements,
+    write_measurements,
+)
 from keras_nas.costs.size import Size
 
 __all__ = [
@@ -18,10 +24,15 @@ __all__ = [
     "Energy",
     "Flops",
     "Latency",
+    "LatencyTable",
     "Macs",
     "Parameters",
     "PeakMemory",
+    "PredictedLatency",
     "RaplCounter",
     "Size",
+    "TableError",
     "measure_energy",
+    "read_measurements",
+    "write_measurements",
 ]
