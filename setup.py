@@ -78,7 +78,10 @@ setuptools.setup(
     # Outside of the package, so that `keras-nas --help` imports no TensorFlow.
     py_modules=["keras_nas_cli"],
     entry_points={"console_scripts": ["keras-nas = keras_nas_cli:main"]},
-    package_data={"keras_nas": ["py.typed"]},
+    package_data={
+        "keras_nas": ["py.typed"],
+        "keras_nas.costs": ["devices/*.json"],
+    },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
     # Not `build`, which is the same name as `BUILD` on a Mac's disk.

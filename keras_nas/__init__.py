@@ -17,6 +17,15 @@ from keras_nas import (
     tuners,
 )
 from keras_nas.compression import compress
+from keras_nas.costs import (
+    Energy,
+    Flops,
+    Latency,
+    Macs,
+    Parameters,
+    PeakMemory,
+    Size,
+)
 from keras_nas.deployment import deploy
 from keras_nas.supernet import Supernet
 from keras_nas.tuners import (
@@ -43,14 +52,21 @@ __all__ = [
     "GDAS",
     "NSGA2",
     "BayesianOptimization",
+    "Energy",
+    "Flops",
+    "Latency",
     "LocalSearch",
+    "Macs",
     "MonteCarloTreeSearch",
+    "Parameters",
     "ParetoBayesian",
     "ParetoPredictor",
+    "PeakMemory",
     "PredictorGuided",
     "RandomSearch",
     "RegularizedEvolution",
     "ReinforcementLearning",
+    "Size",
     "Supernet",
     "Tuner",
     "__version__",

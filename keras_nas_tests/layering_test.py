@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "deployment": {"compression", "export", "storage"},
     "commands": {"deployment", "export", "storage"},
     "__main__": set(),
-    "costs": {"export"},
+    "costs": {"export", "graph"},
     "proxies": {"architectures"},
     "predictors": {"architectures"},
     "graph": set(),

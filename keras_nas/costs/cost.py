@@ -13,6 +13,10 @@ class Cost(keras_tuner.Objective):
     minimised: `objective=["val_accuracy", MyCost()]`. With a limit it is a
     constraint too: `constraints=[MyCost(100)]`.
 
+    Two costs of one search need two names. Those of keras_nas have the plain
+    name, such as `size_bytes`, with their default settings, and all that
+    differs from the defaults before it, as in `float32_size_bytes`.
+
     Args:
         limit: Optional positive number, the largest value allowed.
 
@@ -63,4 +67,5 @@ class Cost(keras_tuner.Objective):
         return max(0.0, value / self.limit - 1.0)
 
     def __repr__(self):
-        return f"{type(self).__name__}({self.limit})"
+        limit = "" if self.limit is None else f" limit={self.limit}"
+        return f"<{type(self).__name__} {self.name}{limit}>"

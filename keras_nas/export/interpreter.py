@@ -10,24 +10,28 @@ _lock = threading.Lock()
 _CHATTER = b"Created TensorFlow Lite XNNPACK delegate"
 
 
-def make_interpreter(content, *, xnnpack=True, num_threads=1):
+def make_interpreter(
+    content, *, xnnpack=True, num_threads=1, reference_kernels=False
+):
     """Makes a LiteRT interpreter with its tensors allocated.
 
     Args:
         content: Bytes of a TFLite file.
         xnnpack: Whether to use the XNNPACK delegate, as phones do.
         num_threads: Number of CPU threads.
+        reference_kernels: Whether to use the plain kernels, as those of
+            microcontrollers are: slow, and without scratch buffers.
 
     Returns:
         An `ai_edge_litert` interpreter.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    resolver = (
-        OpResolverType.AUTO
-        if xnnpack
-        else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    if reference_kernels:
+        resolver = OpResolverType.BUILTIN_REF
+    elif xnnpack:
+        resolver = OpResolverType.AUTO
     with _quiet():
         interpreter = Interpreter(
             model_content=content,

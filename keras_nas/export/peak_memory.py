@@ -4,7 +4,7 @@ from keras_nas.export.file_structure import read_structure
 from keras_nas.export.interpreter import make_interpreter
 
 
-def measure_peak_memory(tflite_model):
+def measure_peak_memory(tflite_model, *, scratch=True):
     """Measures the memory for inputs, outputs and all between, in bytes.
 
     This is what a device needs beside the file itself. It is the span of
@@ -16,6 +16,11 @@ def measure_peak_memory(tflite_model):
 
     Args:
         tflite_model: A `TFLiteModel`.
+        scratch: Whether the scratch buffers of LiteRT's own kernels count. Its
+            convolution copies each window of the input, which can take more
+            than all tensors. XNNPACK and microcontrollers do without. If
+            the file has an operation without a plain kernel, such as ELU,
+            they count in any case.
 
     Returns:
         Number of bytes.
@@ -30,7 +35,7 @@ def measure_peak_memory(tflite_model):
     >>> export.measure_peak_memory(tflite_model)  # 4 bytes a float32.
     81920
     """
-    interpreter = make_interpreter(tflite_model.content, xnnpack=False)
+    interpreter = _make_interpreter(tflite_model.content, scratch)
     spans = []
     for index in read_structure(tflite_model.content).activation_indices:
         try:
@@ -43,3 +48,13 @@ def measure_peak_memory(tflite_model):
     if not spans:
         return 0
     return max(end for _, end in spans) - min(start for start, _ in spans)
+
+
+def _make_interpreter(content, scratch):
+    if not scratch:
+        try:
+            return make_interpreter(content, reference_kernels=True)
+        except ValueError:
+            # An operation without a plain kernel.
+            pass
+    return make_interpreter(content, xnnpack=False)

@@ -30,3 +30,25 @@ def test_float16_weights_do_not_count(classifier_files):
     assert export.measure_peak_memory(
         classifier_files["float16"]
     ) == export.measure_peak_memory(classifier_files[None])
+
+
+def test_scratch_buffers_can_be_left_out():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same")(inputs)
+    x = keras.layers.Conv2D(8, 3, padding="same")(x)
+    tflite_model = export.to_tflite(keras.Model(inputs, x))
+    # LiteRT keeps the input.
+    tensor_bytes = 4 * 16 * 16 * (3 + 8 + 8)
+    windows_bytes = 4 * 16 * 16 * (3 * 3 * 8)
+    measured = export.measure_peak_memory(tflite_model)
+    assert tensor_bytes < measured <= tensor_bytes + windows_bytes
+    measured = export.measure_peak_memory(tflite_model, scratch=False)
+    assert measured == tensor_bytes
+
+
+def test_an_operation_without_a_plain_kernel_is_measured():
+    inputs = keras.Input((8,))
+    outputs = keras.layers.Activation("elu")(inputs)
+    tflite_model = export.to_tflite(keras.Model(inputs, outputs))
+    measured = export.measure_peak_memory(tflite_model, scratch=False)
+    assert measured == export.measure_peak_memory(tflite_model) >= 2 * 8 * 4
