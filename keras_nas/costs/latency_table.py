@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_nas import export, storage
 from keras_nas.costs.measurement_plan import MeasurementPlan, piece_file
-from keras_nas.costs.segments import cut
+from keras_nas.costs.segment import cut
 from keras_nas.costs.tflite_files import check_quantization, tflite_file
 
 FORMAT_VERSION = 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_nas import architectures
 from keras_nas.costs.flops import Flops
-from keras_nas.costs.segments import cut
+from keras_nas.costs.segment import cut
 from keras_nas.costs.tflite_files import tflite_file
 
 # Random architectures in a row without a new piece that end the collecting,

@@ -6,9 +6,16 @@ import keras
 import keras_tuner
 import pytest
 
-from keras_nas import costs
+from keras_nas import costs, export
 from keras_nas.costs import latency_table
 from keras_nas.costs.measurement_plan import MeasurementPlan, WholeModel
+
+# Of the nine architectures.
+FOUR_AND_FOUR = {
+    "num_calibration_models": 4,
+    "num_test_models": 4,
+    "verbose": 0,
+}
 
 
 def build(hp):
@@ -31,7 +38,10 @@ def timed(monkeypatch):
 
     def measure(files, num_threads, rounds):
         batches.append(list(files))
-        return {key: file.size_bytes / 1000 for key, file in files.items()}
+        return {
+            key: export.LatencyMeasurement(file.size_bytes / 1000, 0.0, ())
+            for key, file in files.items()
+        }
 
     class File:
         def __init__(self, model):
@@ -39,7 +49,7 @@ def timed(monkeypatch):
             self.size_bytes = sum(x.kernel.shape[0] * x.units for x in dense)
             self.size_bytes += 50 if len(dense) > 1 else 0
 
-    monkeypatch.setattr(latency_table, "_latencies", measure)
+    monkeypatch.setattr(export, "measure_latency", measure)
     monkeypatch.setattr(
         latency_table, "piece_file", lambda segment, _: File(segment.model())
     )
@@ -58,7 +68,7 @@ def test_the_pieces_of_a_space_are_all_found():
 
 
 def test_a_table_learns_the_sum_and_what_comes_on_top(timed):
-    table = costs.LatencyTable.measure(build, "mine", verbose=0)
+    table = costs.LatencyTable.measure(build, "mine", **FOUR_AND_FOUR)
     assert len(table) == 12
     assert table.scale == pytest.approx(1.0)
     assert table.offset_ms == pytest.approx(0.05)
@@ -93,19 +103,19 @@ def test_errors_are_those_of_models_that_were_not_fitted():
 def test_an_interrupted_measurement_goes_on(timed, tmp_path, monkeypatch):
     monkeypatch.setattr(latency_table, "_BATCH_SIZE", 5)
     path = tmp_path / "table.json"
-    measure = latency_table._latencies
+    measure = export.measure_latency
 
     def interrupted(files, num_threads, rounds):
         if len(timed) == 2:
             raise KeyboardInterrupt
         return measure(files, num_threads, rounds)
 
-    monkeypatch.setattr(latency_table, "_latencies", interrupted)
+    monkeypatch.setattr(export, "measure_latency", interrupted)
     arguments = {"device": "mine", "path": path, "verbose": 0}
     with pytest.raises(KeyboardInterrupt):
         costs.LatencyTable.measure(build, **arguments)
     assert len(costs.LatencyTable.load(path)) == 10
-    monkeypatch.setattr(latency_table, "_latencies", measure)
+    monkeypatch.setattr(export, "measure_latency", measure)
     table = costs.LatencyTable.measure(build, **arguments)
     assert [len(batch) for batch in timed] == [5, 5, 2, 9]
     assert len(table) == 12
@@ -113,7 +123,9 @@ def test_an_interrupted_measurement_goes_on(timed, tmp_path, monkeypatch):
 
 
 def test_a_table_survives_a_file(timed, tmp_path):
-    table = costs.LatencyTable.measure(build, "mine", num_threads=2, verbose=0)
+    table = costs.LatencyTable.measure(
+        build, "mine", num_threads=2, **FOUR_AND_FOUR
+    )
     table.save(tmp_path / "table.json")
     loaded = costs.LatencyTable.load(tmp_path / "table.json")
     assert vars(loaded) == vars(table)
