@@ -60,6 +60,7 @@ MAY_IMPORT = {
         "evaluators",
         "objectives",
         "oracles",
+        "pareto",
         "storage",
         "supernet",
     },

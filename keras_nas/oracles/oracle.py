@@ -22,8 +22,8 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
 from keras_nas import architectures, pareto, storage
-from keras_nas.objectives import ScalarizedObjective
 from keras_nas.objectives.directions import as_objective, direction_of
+from keras_nas.objectives.parts import has_front, parts_of
 from keras_nas.oracles.chebyshev_direction import (
     ChebyshevDirection,
     random_weights,
@@ -232,7 +232,7 @@ class Oracle(keras_tuner.Oracle):
     @property
     def objectives(self):
         """List of the single objectives; one, unless a list was given."""
-        return getattr(self.objective, "objectives", [self.objective])
+        return parts_of(self.objective)
 
     @property
     def is_multi_objective(self):
@@ -241,8 +241,7 @@ class Oracle(keras_tuner.Oracle):
         Not so if they were made one number, as by
         `keras_nas.objectives.SoftConstraint`.
         """
-        is_one = isinstance(self.objective, ScalarizedObjective)
-        return len(self.objectives) > 1 and not is_one
+        return has_front(self.objective)
 
     def loss(self, trial):
         """Returns how good a completed trial is as a number to minimise.
