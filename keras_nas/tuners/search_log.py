@@ -50,7 +50,7 @@ class SearchLog:
         resumed = f", {done} of them finished before" if done else ""
         self.progress.note(
             f"{name}: {hyperparameters}, {count} architectures, objective "
-            f"{describe_objective(self.oracle.objective)}, {limit}"
+            f"{self._objective()}, {limit}"
             f"{resumed}, in {self.project_dir}"
         )
 
@@ -92,6 +92,12 @@ class SearchLog:
             left_s=left_s,
             values=trial.hyperparameters.values,
         )
+
+    def _objective(self):
+        objective = self.oracle.objective
+        if not has_front(objective):
+            return describe_objective(objective)
+        return ", ".join(map(describe_objective, parts_of(objective)))
 
     def _best(self):
         best = self.oracle.get_best_trials(1)
@@ -136,7 +142,7 @@ class SearchLog:
             num_trials: Integer, how many of each.
         """
         print(f"Results in {self.project_dir}")
-        print(f"Objective: {describe_objective(self.oracle.objective)}")
+        print(f"Objective: {self._objective()}")
         best = self.oracle.get_best_trials(num_trials)
         front = set()
         if has_front(self.oracle.objective):
