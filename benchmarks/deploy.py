@@ -20,6 +20,10 @@ turns, of the file in float32 and of int8 files after each way to compress.
 gzip bytes, or by the latency of plain int8. Channel pruning is also measured on
 a network of depthwise separable convolutions, since small ordinary ones spend
 their time on other things than multiplications.
+
+`fashion`: the same table for a network in the style of MobileNetV2 on
+Fashion-MNIST, of which the first `--fashion_images` are trained on; accuracy on
+the 10,000 test images.
 """
 
 import argparse
@@ -31,10 +35,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from benchmarks import fashion
 from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import compression, export
 
-PARTS = ("applications", "models", "digits")
+PARTS = ("applications", "models", "digits", "fashion")
 APPLICATIONS = {
     "MobileNet": 32,
     "MobileNetV2": 32,
@@ -63,9 +68,12 @@ def _parser():
     add("--only", default=",".join(PARTS), help="some of these, by commas")
     add("--names", help="of applications or models, by commas; all by default")
     add("--ways", default=",".join(WAYS), help="to compress, by commas")
-    add("--seeds", type=int, default=3, help="of the digits")
+    add("--seeds", type=int, default=3, help="of digits and fashion")
     add("--epochs", type=int, default=25, help="of the digits")
     add("--fine_tuning_epochs", type=int, default=10, help="of each stage")
+    add("--fashion_epochs", type=int, default=8)
+    add("--fashion_fine_tuning_epochs", type=int, default=2)
+    add("--fashion_images", type=int, default=20_000, help="to train with")
     return parser
 
 
@@ -250,6 +258,30 @@ def separable_model():
     return classifier(inputs, layers.GlobalAveragePooling2D()(x))
 
 
+def mobilenet_model():
+    """A network in the style of MobileNetV2 for images of 28 by 28 pixels."""
+    x = inputs = keras.Input((28, 28, 1))
+    x = _convolution(layers.Conv2D(16, 3, 2, padding="same", use_bias=False))(x)
+    for filters, strides in ((16, 1), (24, 2), (24, 1), (40, 2), (40, 1)):
+        before = x
+        wide = layers.Conv2D(4 * x.shape[-1], 1, use_bias=False)
+        x = _convolution(wide)(x)
+        depthwise = layers.DepthwiseConv2D(
+            3, strides, padding="same", use_bias=False
+        )
+        x = _convolution(depthwise)(x)
+        x = layers.Conv2D(filters, 1, use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        if before.shape == x.shape:
+            x = layers.Add()([before, x])
+    x = _convolution(layers.Conv2D(128, 1, use_bias=False))(x)
+    return classifier(inputs, layers.GlobalAveragePooling2D()(x))
+
+
+def _convolution(layer):
+    return lambda x: layers.ReLU(6.0)(layers.BatchNormalization()(layer(x)))
+
+
 def classifier(inputs, x):
     """Ends a network, and compiles it."""
     model = keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
@@ -282,16 +314,52 @@ COMPRESSIONS = {
 }
 
 
+def read_fashion():
+    """Returns images and labels, to train and to test."""
+    parts = fashion.read_fashion("train"), fashion.read_fashion("t10k")
+    (x, y), (x_test, y_test) = [
+        (x.astype("float32") / 255, y) for x, y in parts
+    ]
+    count = OPTIONS.fashion_images
+    return x[:count], y[:count], x_test, y_test
+
+
 def measure_digits():
     """Compares int8 files of a network that was compressed in several ways."""
+    data = read_digits()
+    epochs = OPTIONS.epochs, OPTIONS.fine_tuning_epochs
+    only = {"channels50": COMPRESSIONS["channels50"]}
     runs = []
     for seed in range(OPTIONS.seeds):
-        run = _digits_run(digits_model, COMPRESSIONS, seed)
-        only = {"channels50": COMPRESSIONS["channels50"]}
-        separable = _digits_run(separable_model, only, seed)
+        run = compare_files(digits_model, COMPRESSIONS, data, epochs, seed)
+        separable = compare_files(separable_model, only, data, epochs, seed)
         run |= {f"separable_{name}": file for name, file in separable.items()}
         runs.append(run)
         say(f"digits: seed {seed}: {json.dumps(run)}")
+    return summarize(runs)
+
+
+def measure_fashion():
+    """Compares the files of a network for Fashion-MNIST."""
+    data = read_fashion()
+    epochs = OPTIONS.fashion_epochs, OPTIONS.fashion_fine_tuning_epochs
+    runs = []
+    for seed in range(OPTIONS.seeds):
+        run = compare_files(mobilenet_model, COMPRESSIONS, data, epochs, seed)
+        runs.append(run)
+        say(f"fashion: seed {seed}: {json.dumps(run)}")
+    return summarize(runs)
+
+
+def summarize(runs):
+    """Returns the means of runs, and what they say about each file.
+
+    Args:
+        runs: List of what `compare_files` returned, for each seed.
+
+    Returns:
+        Dict.
+    """
     means = {
         name: {
             key: statistics.mean(run[name][key] for run in runs)
@@ -312,25 +380,31 @@ def measure_digits():
     return results
 
 
-def _digits_run(build, ways, seed):
-    x, y, x_test, y_test = read_digits()
+def compare_files(build, ways, data, epochs, seed):
+    """Trains a model, compresses it in several ways, measures the files.
+
+    Args:
+        build: Function that returns the model.
+        ways: Dict of arguments of `compress` by name.
+        data: `(x, y, x_test, y_test)`.
+        epochs: Those of the training, and of each stage after it.
+        seed: Integer.
+
+    Returns:
+        Dict of dicts of numbers by name, `"float32"` and `"int8"` among them.
+    """
+    x, y, x_test, y_test = data
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = build()
-    model.fit(x, y, 64, epochs=OPTIONS.epochs, verbose=0)
+    model.fit(x, y, 64, epochs=epochs[0], verbose=0)
     files = {
         "float32": export.to_tflite(model),
         "int8": export.to_tflite(model, "int8", x),
     }
     for name, arguments in ways.items():
         compressed = compression.compress(
-            model,
-            x,
-            y,
-            epochs=OPTIONS.fine_tuning_epochs,
-            batch_size=64,
-            verbose=0,
-            **arguments,
+            model, x, y, epochs=epochs[1], batch_size=64, verbose=0, **arguments
         )
         files[name] = compressed.to_tflite("int8", representative_data=x)
     # All in turns, so that the load of the machine is the same for each.
@@ -360,6 +434,7 @@ def main(arguments=None):
         ),
         "models": lambda: measure_models(MODELS),
         "digits": measure_digits,
+        "fashion": measure_fashion,
     }
     run_parts("benchmarks.deploy", measures, only, OPTIONS.json)
 

@@ -43,7 +43,6 @@ quadrature.
 
 import argparse
 import functools
-import gzip
 import json
 import math
 import pathlib
@@ -58,6 +57,7 @@ import keras_tuner
 import numpy as np
 
 import keras_nas as nas
+from benchmarks.fashion import DEBIAN_FOLDER, read_fashion
 from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import blocks, layers
 from keras_nas.supernet import (
@@ -76,7 +76,6 @@ WIDTHS = (2, 4, 8, 16)
 # Kernel size and expansion.
 BOTTLENECKS = {"e1k3": (3, 1), "e3k3": (3, 3), "e6k5": (5, 6)}
 CANDIDATES = ("identity", *BOTTLENECKS)
-_DEBIAN_FOLDER = "/usr/share/datasets/fashion-mnist"
 _VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 64
 
@@ -86,7 +85,7 @@ def _parser():
     add = parser.add_argument
     add("--json", metavar="OUT", help="file for the results")
     add("--only", default=",".join(PARTS), help="some of these, by commas")
-    add("--data", default=_DEBIAN_FOLDER, help="folder of the images")
+    add("--data", default=DEBIAN_FOLDER, help="folder of the images")
     add("--images", type=int, default=12000, help="images to train on")
     add("--epochs", type=int, default=15, help="of an architecture alone")
     add("--space", choices=("operations", "widths"), default="widths")
@@ -172,16 +171,8 @@ def choices(space):
 
 def read_data(folder, num_images):
     """Returns images and labels, to train and to validate."""
-    if pathlib.Path(folder).is_dir():
-        name = str(pathlib.Path(folder, "train-{}-ubyte.gz"))
-        with gzip.open(name.format("images-idx3")) as file:
-            x = np.frombuffer(file.read(), "uint8", offset=16)
-        with gzip.open(name.format("labels-idx1")) as file:
-            y = np.frombuffer(file.read(), "uint8", offset=8)
-    else:
-        (x, y), _ = keras.datasets.fashion_mnist.load_data()
+    x, y = read_fashion("train", folder)
     x = x.reshape(-1, 14, 2, 14, 2, 1).mean((2, 4)).astype("float32") / 255
-    y = y.astype("int64")
     training = x[:num_images], y[:num_images]
     return *training, x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
 

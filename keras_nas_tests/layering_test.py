@@ -46,7 +46,10 @@ MAY_IMPORT = {
     "supernet": {"architectures", "compile_arguments", "graph", "layers"},
     "evaluators": {
         "compile_arguments",
+        "compression",
         "costs",
+        "deployment",
+        "export",
         "objectives",
         "predictors",
         "proxies",

@@ -11,6 +11,7 @@ from keras_nas import storage
 WEIGHTS_FILE = "checkpoint.weights.h5"
 BUILD_CONFIG_FILE = "build_config.json"
 INHERITABLE_FILE = "inheritable_weights.npz"
+TFLITE_FILE = "model.tflite"
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -104,6 +105,34 @@ class BestWeights(keras.callbacks.Callback):
         return model
 
 
+def has_weights(directory):
+    """Whether a trial has left weights in its folder.
+
+    Args:
+        directory: String, the folder of the trial.
+
+    Example:
+
+    >>> has_weights("/nowhere/trial_0000")
+    False
+    """
+    return storage.exists(os.path.join(directory, WEIGHTS_FILE))
+
+
+def load_best_weights(model, directory):
+    """Gives a model the weights that `BestWeights` has saved.
+
+    Args:
+        model: `keras.Model` of the trial; it is built if it is not.
+        directory: String, the folder of the trial.
+    """
+    if not model.built:
+        config = os.path.join(directory, BUILD_CONFIG_FILE)
+        model.build_from_config(storage.read_json(config))
+    with without_optimizer(model):
+        model.load_weights(os.path.join(directory, WEIGHTS_FILE))
+
+
 def remove_weights(directory):
     """Removes the weights that a trial has left.
 
@@ -114,7 +143,7 @@ def remove_weights(directory):
 
     >>> remove_weights("/nowhere/trial_0000")
     """
-    for name in (WEIGHTS_FILE, INHERITABLE_FILE):
+    for name in (WEIGHTS_FILE, INHERITABLE_FILE, TFLITE_FILE):
         storage.remove(os.path.join(directory, name))
 
 

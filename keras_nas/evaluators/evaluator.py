@@ -55,3 +55,15 @@ class Evaluator:
         """
         del model, candidate
         return False
+
+    def training_objective(self, objective):
+        """Returns the part of the objective that a training can report.
+
+        Args:
+            objective: `keras_tuner.Objective` of the search.
+
+        Returns:
+            `keras_tuner.Objective`. All of it, unless the evaluator measures
+            something itself.
+        """
+        return objective

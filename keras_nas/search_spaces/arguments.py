@@ -24,6 +24,57 @@ def check_integer(argument, value, minimum=1):
         )
 
 
+def check_choices(argument, values, minimum=1):
+    """Raises unless `values` are different integers of at least `minimum`."""
+    is_list = isinstance(values, (tuple, list)) and values
+    if (
+        not is_list
+        or not all(
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and value >= minimum
+            for value in values
+        )
+        or len(set(values)) < len(values)
+    ):
+        raise ValueError(
+            f"Invalid value received for argument `{argument}`. Expected a "
+            f"tuple of different integers of at least {minimum} to choose "
+            f"from. Received: {argument}={values!r}"
+        )
+
+
+def check_repeats(min_repeats, max_repeats):
+    """Raises unless these are the ends of a range of depths."""
+    check_integer("min_repeats", min_repeats, minimum=0)
+    check_integer("max_repeats", max_repeats, minimum=0)
+    if min_repeats > max_repeats:
+        raise ValueError(
+            "Invalid value received for argument `min_repeats`. Expected at "
+            f"most `max_repeats`. Received: min_repeats={min_repeats}, "
+            f"max_repeats={max_repeats}"
+        )
+
+
+def check_stages(filters, strides):
+    """Raises unless there are channels and a stride for each stage."""
+    for argument, values in (("filters", filters), ("strides", strides)):
+        if not isinstance(values, (tuple, list)) or not values:
+            raise ValueError(
+                f"Invalid value received for argument `{argument}`. Expected "
+                "a tuple of integers, one a stage. Received: "
+                f"{argument}={values!r}"
+            )
+        for value in values:
+            check_integer(argument, value)
+    if len(filters) != len(strides):
+        raise ValueError(
+            "Arguments `filters` and `strides` do not agree. Expected one of "
+            f"each for a stage. Received: filters={filters!r}, "
+            f"strides={strides!r}"
+        )
+
+
 def check_make_optimizer(optimizer):
     """Raises unless `optimizer` is `None` or makes a new one at each call."""
     is_made = isinstance(optimizer, keras.optimizers.Optimizer)

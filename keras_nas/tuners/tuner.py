@@ -25,10 +25,10 @@ from keras_tuner.errors import (
 from keras_nas import architectures, pareto, storage
 from keras_nas.evaluators import Training, WeightSharing
 from keras_nas.evaluators.best_weights import (
-    BUILD_CONFIG_FILE,
     WEIGHTS_FILE,
+    has_weights,
+    load_best_weights,
     remove_weights,
-    without_optimizer,
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
@@ -285,7 +285,8 @@ class Tuner(keras_tuner.Tuner):
         self._own_oracle, self._asked_oracle = oracle, self.oracle
         self._show(verbose=0)
         self._learning_curves = LearningCurves(
-            self.project_dir, oracle.objective
+            self.project_dir,
+            self.evaluator.training_objective(oracle.objective),
         )
 
     # What a user calls.
@@ -487,11 +488,11 @@ class Tuner(keras_tuner.Tuner):
         """Builds the model of a finished trial and loads its weights."""
         model = self.runner.build(trial.hyperparameters)
         folder = self.get_trial_dir(trial.trial_id)
-        weights = os.path.join(folder, WEIGHTS_FILE)
-        has_file = storage.exists(weights)
+        has_file = has_weights(folder)
         if not has_file and not self.evaluator.load_weights(
             model, self._candidate(trial, (), {})
         ):
+            weights = os.path.join(folder, WEIGHTS_FILE)
             raise RuntimeError(
                 f"Trial {trial.trial_id} has no weights: '{weights}' does "
                 "not exist. The weights of the "
@@ -501,12 +502,8 @@ class Tuner(keras_tuner.Tuner):
                 "`tuner.hypermodel.build(trial.hyperparameters)`."
             )
         with maybe_distribute(self.distribution_strategy):
-            if not model.built:
-                config = os.path.join(folder, BUILD_CONFIG_FILE)
-                model.build_from_config(storage.read_json(config))
             if has_file:
-                with without_optimizer(model):
-                    model.load_weights(weights)
+                load_best_weights(model, folder)
             optimizer = getattr(model, "optimizer", None)
             if optimizer is not None and not optimizer.built:
                 # Keras could not load a saved model that lacks this.
@@ -718,14 +715,15 @@ class Tuner(keras_tuner.Tuner):
 
     def _check_fit(self, fit_args, fit_kwargs):
         # A subclass may add a metric that no training reports.
-        kind = type(self.evaluator)
+        trained_by = getattr(self.evaluator, "evaluator", self.evaluator)
+        kind = type(trained_by)
         if self._overrides_fit() or kind not in (Training, WeightSharing):
             return
         hp = self._first_space.copy()
         with maybe_distribute(self.distribution_strategy):
             check_objective(
                 self.runner.build(hp),
-                self.oracle.objective,
+                self.evaluator.training_objective(self.oracle.objective),
                 fit_args,
                 fit_kwargs,
                 scored_by="" if kind is Training else kind.__name__,

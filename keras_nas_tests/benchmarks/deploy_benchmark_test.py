@@ -82,6 +82,31 @@ def test_the_digits_are_all_there_once():
     assert not np.array_equal(y[:450], y_test)
 
 
+def test_fashion_is_measured_by_the_same_table(run, monkeypatch):
+    def small():
+        x = inputs = keras.Input((28, 28, 1))
+        x = keras.layers.Conv2D(4, 3, strides=4, activation="relu")(x)
+        return deploy.classifier(
+            inputs, keras.layers.GlobalAveragePooling2D()(x)
+        )
+
+    def read(part):
+        rng = np.random.default_rng(len(part))
+        images = rng.integers(256, size=(64, 28, 28, 1)).astype("uint8")
+        return images, rng.integers(10, size=64)
+
+    monkeypatch.setattr(deploy.fashion, "read_fashion", read)
+    monkeypatch.setattr(deploy, "mobilenet_model", small)
+    monkeypatch.setattr(deploy, "COMPRESSIONS", {"pattern24": {"prune": "2:4"}})
+    arguments = ("--fashion_epochs", "1", "--fashion_fine_tuning_epochs", "1")
+    result = run("fashion", "--seeds", "2", *arguments)
+    runs = result["runs"]
+    assert len(runs) == 2
+    assert set(runs[0]) == {"float32", "int8", "pattern24"}
+    mean = (runs[0]["int8"]["bytes"] + runs[1]["int8"]["bytes"]) / 2
+    assert result["means"]["int8"]["bytes"] == mean
+
+
 def test_unknown_parts_are_refused(capsys):
     with pytest.raises(SystemExit):
         deploy.main(["--only", "digit"])

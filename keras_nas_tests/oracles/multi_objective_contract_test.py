@@ -174,6 +174,18 @@ def rich_metrics(values):
     return {"right": right, "cost": float(2 ** values["depth"] + len(values))}
 
 
+def test_the_unit_of_an_objective_makes_no_difference(create):
+    def proposals(unit):
+        def metrics(values):
+            found = rich_metrics(values)
+            return found | {"cost": unit * found["cost"]}
+
+        oracle = create(rich_space(), objective=OBJECTIVES, max_trials=16)
+        return search(oracle, metrics=metrics)
+
+    assert proposals(1) == proposals(1024)
+
+
 def test_a_resumed_search_goes_on_as_an_uninterrupted_one(create, tmp_path):
     def new():
         return create(rich_space(), objective=OBJECTIVES, max_trials=16)

@@ -163,6 +163,18 @@ def test_a_resumed_search_stops_the_same_trials(
     assert epochs_of(resumed) == epochs_of(halved_search)
 
 
+class Reported(nas.evaluators.Evaluator):
+    """Reports epochs as a training does, without one: oracles see no more."""
+
+    def evaluate(self, candidate):
+        units, epochs = candidate.hyperparameters["units"], []
+        for epoch in range(EPOCHS):
+            epochs.append({"val_loss": units + 1 / (epoch + 1)})
+            if candidate.report(epochs):
+                return epochs[-1] | {"stopped_epoch": float(epoch + 1)}
+        return epochs[-1]
+
+
 @pytest.mark.parametrize("participant", ORACLES, ids=str)
 def test_every_oracle_can_have_a_rule(tmp_path, participant):
     objective = keras_tuner.Objective("val_loss", "min")
@@ -170,11 +182,21 @@ def test_every_oracle_can_have_a_rule(tmp_path, participant):
     rule = nas.stopping.MedianStoppingRule(min_trials=2)
     if oracle.stopping_rule is not None:
         rule = None  # Of two rules nobody knows which is meant.
-    tuner = nas.Tuner(oracle, build, stopping_rule=rule, directory=tmp_path)
-    epochs = epochs_of(search(tuner))
+    tuner = nas.Tuner(
+        oracle,
+        build,
+        evaluator=Reported(),
+        stopping_rule=rule,
+        directory=tmp_path,
+    )
+    tuner.search(X, Y, verbose=0)
+    epochs = epochs_of(tuner)
     assert len(epochs) == 8
     assert 1 in epochs.values()
     assert EPOCHS in epochs.values()
+    for trial in oracle.trials.values():
+        stopped = trial.metrics.exists("stopped_epoch")
+        assert stopped == (epochs[trial.hyperparameters["units"]] < EPOCHS)
 
 
 def test_the_oracles_of_keras_tuner_too(tmp_path):
