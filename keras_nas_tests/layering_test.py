@@ -63,6 +63,7 @@ MAY_IMPORT = {
         "evaluators",
         "objectives",
         "oracles",
+        "pareto",
         "storage",
         "supernet",
     },

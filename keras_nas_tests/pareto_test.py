@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -227,3 +229,95 @@ def test_arguments_are_not_changed():
     pareto.crowding_distance(losses)
     pareto.hypervolume(losses, [9, 9, 9])
     assert (losses == before).all()
+
+
+# Knees, and a few points for all
+
+
+def test_the_knee_is_furthest_below_the_line_of_the_ends():
+    # Shares (0, 1), (0.1, 0.3), (0.6, 0.2), (1, 0): sums 1, 0.4, 0.8, 1.
+    assert pareto.knee([[0, 100], [1, 30], [6, 20], [10, 0]]) == 1
+    # What is dominated has no say, however far it is out.
+    points = [[0, 100], [900, 100], [6, 20], [1, 30], [10, 0]]
+    assert pareto.knee(points) == 3
+
+
+def test_the_unit_of_an_objective_does_not_move_the_knee():
+    points = np.array([[0, 5], [1, 2], [2, 1], [5, 0.5]])
+    knee = pareto.knee(points)
+    assert pareto.knee(points * [1000, 0.001]) == knee
+
+
+@pytest.mark.parametrize(
+    "points", [[[3, 4]], [[3, 4], [3, 4]], [[1, 2], [2, 1]], [[1, 9]] * 3]
+)
+def test_without_a_knee_the_first_objective_decides(points):
+    assert pareto.knee(points) == 0
+    assert pareto.knee([[2, 1], [1, 2]]) == 1
+
+
+def test_a_knee_of_three_objectives():
+    ends = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    assert pareto.knee([*ends, [0.5, 0.5, 0.5], [0.9, 0.9, 0.1]]) == 3
+
+
+@pytest.mark.parametrize("points", [[], [[1, float("inf")]]])
+def test_there_is_no_knee_of_nothing(points):
+    with pytest.raises(ValueError, match="`losses`"):
+        pareto.knee(points)
+
+
+def test_any_first_few_points_represent_all():
+    #  A line from (0, 8) to (8, 0), with a knee at (2, 1) and a second front.
+    points = [[0, 8], [1, 6], [2, 1], [5, 0.5], [8, 0], [9, 9], [3, 2]]
+    order = pareto.spread_order(points).tolist()
+    # The knee, the two ends, the widest gap (5, 0.5), the rest, the last ones.
+    assert order == [2, 0, 4, 3, 1, 6, 5]
+
+
+def test_the_order_of_nothing_and_of_equals():
+    assert pareto.spread_order([]).tolist() == []
+    assert sorted(pareto.spread_order([[1, 2]] * 3).tolist()) == [0, 1, 2]
+
+
+def test_each_end_is_the_best_in_its_objective():
+    rng = np.random.default_rng(1)
+    points = rng.random((40, 3))
+    first = pareto.spread_order(points)[:4].tolist()
+    assert first[0] == pareto.knee(points)
+    for index in range(3):
+        assert points[:, index].argmin() in first
+
+
+# Hypervolume over time
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
+def test_the_curve_is_the_hypervolume_of_each_beginning(objectives):
+    rng = np.random.default_rng(objectives)
+    points = rng.integers(0, 8, size=(40, objectives))
+    reference = [7] * objectives
+    expected = [
+        pareto.hypervolume(points[: number + 1], reference)
+        for number in range(len(points))
+    ]
+    curve = pareto.hypervolume_curve(points, reference)
+    assert curve.tolist() == pytest.approx(expected)
+    assert len(set(expected)) > 1
+
+
+def test_a_curve_of_no_points_is_empty_and_needs_a_reference():
+    assert pareto.hypervolume_curve([], [1, 1]).tolist() == []
+    with pytest.raises(ValueError, match="`reference`"):
+        pareto.hypervolume_curve([], [1, float("nan")])
+    with pytest.raises(ValueError, match="do not agree"):
+        pareto.hypervolume_curve([[1, 2]], [1, 2, 3])
+
+
+def test_a_thousand_points_take_a_moment():
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((1000, 3))
+    points /= -np.linalg.norm(points, axis=1, keepdims=True)
+    started_s = time.monotonic()
+    pareto.hypervolume_curve(-np.abs(points), [0.1, 0.1, 0.1])
+    assert time.monotonic() - started_s < 10

@@ -9,6 +9,7 @@ import keras_tuner
 from keras_tuner.errors import FatalValueError
 
 from keras_nas import compression, storage
+from keras_nas.costs import Cost
 from keras_nas.deployment import DeploymentError, deploy
 from keras_nas.evaluators.best_weights import (
     TFLITE_FILE,
@@ -19,6 +20,7 @@ from keras_nas.evaluators.evaluator import Evaluator
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training import Training
 from keras_nas.export.conversion import check_quantize
+from keras_nas.objectives.parts import parts_of
 from keras_nas.supernet.fit_data import split_validation
 
 _STAGES = ("prune", "cluster", "quantization_aware", "prune_channels")
@@ -86,8 +88,7 @@ class AfterCompression(Evaluator):
     ...     return model
     >>> tuner = nas.RandomSearch(
     ...     build,
-    ...     objective=[keras_tuner.Objective("int8_val_accuracy", "max"),
-    ...                keras_tuner.Objective("int8_size_bytes", "min")],
+    ...     objective=["int8_val_accuracy", "int8_size_bytes"],
     ...     evaluator=nas.evaluators.AfterCompression("int8"),
     ...     max_trials=2, directory=tempfile.mkdtemp(), seed=0)
     >>> x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
@@ -177,9 +178,10 @@ class AfterCompression(Evaluator):
             `keras_tuner.Objective`, the first that is not measured on files
             alone: `"val_accuracy"` in place of `"int8_val_accuracy"`.
         """
-        for part in getattr(objective, "objectives", [objective]):
+        for part in parts_of(objective):
             name = part.name.removeprefix(f"{self.quantize}_")
-            if name not in _FILE_METRICS:
+            # The tuner measures costs, and they are the same in every epoch.
+            if name not in _FILE_METRICS and not isinstance(part, Cost):
                 # The first decides which epoch is the best.
                 return keras_tuner.Objective(name, part.direction)
         return keras_tuner.Objective("loss", "min")
@@ -273,8 +275,7 @@ class _Deployed:
 def _metric_of(objective, quantize):
     """The name of the metric that an objective asks of a file."""
     names = [
-        part.name.removeprefix(f"{quantize}_")
-        for part in getattr(objective, "objectives", [objective])
+        part.name.removeprefix(f"{quantize}_") for part in parts_of(objective)
     ]
     for name in names:
         if name not in _FILE_METRICS and name.startswith("val_"):

@@ -136,8 +136,10 @@ class BayesianOptimizationOracle(Oracle):
     def recommend(self):
         """Returns the trial that is best by the model, not by luck."""
         trials = self.completed_trials()
-        if len(trials) < self.num_initial_points or not (
-            architectures.has_choice(self.hyperparameters)
+        if (
+            self.is_multi_objective
+            or len(trials) < self.num_initial_points
+            or not architectures.has_choice(self.hyperparameters)
         ):
             return super().recommend()
         self._prepare()

@@ -146,9 +146,9 @@ class LocalSearchOracle(Oracle):
         # The random trials of the first one are no steps.
         random = 0 if self._climb_start else self.initial_trials
         best, since = climb[0], 0
-        for number, trial in enumerate(climb[1:], start=1):
-            if self.loss(trial) < self.loss(best):
-                best, since = trial, 0
+        for number, is_better in enumerate(self.improvements(climb)):
+            if is_better:
+                best, since = climb[number], 0
             elif number >= random:
                 since += 1
         return since >= self._allowance(best)

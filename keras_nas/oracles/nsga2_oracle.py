@@ -21,8 +21,8 @@ class NSGA2Oracle(Oracle):
 
     For two or more objectives, of which none should be traded for another in
     advance: accuracy and latency, say. What the search has found is
-    `pareto_front()`; the `score` of a trial, and with it `get_best_trials()`,
-    is the sum of the objectives, as in KerasTuner.
+    `pareto_front()`; the `score` of a trial is the sum of the objectives, as
+    in KerasTuner, and decides nothing.
 
     Whenever a trial ends, it joins the population, and the worst one leaves
     it: of the last front, the one in the most crowded region. A child has two

@@ -22,6 +22,12 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
 from keras_nas import architectures, pareto, storage
+from keras_nas.objectives.directions import as_objective, direction_of
+from keras_nas.objectives.parts import has_front, parts_of
+from keras_nas.oracles.chebyshev_direction import (
+    ChebyshevDirection,
+    random_weights,
+)
 from keras_nas.oracles.trial_files import read_trials
 
 # Random draws that may hit known architectures before the unknown ones are
@@ -38,6 +44,9 @@ _VERDICTS = (_REJECTION, "TrialTimeout")
 # A share of fewer trials than these says little.
 _MIN_TRIALS_OF_SHARE = 10
 
+# Of the space of seeds, where the directions of proposals come from.
+_DIRECTIONS_STREAM = 2
+
 
 class Oracle(keras_tuner.Oracle):
     """Proposes architectures; knows nothing of models, training or files.
@@ -50,10 +59,11 @@ class Oracle(keras_tuner.Oracle):
     Any oracle runs in `keras_nas.Tuner` and in KerasTuner's own tuners.
 
     Args:
-        objective: A string (`"val_accuracy"`), a `keras_tuner.Objective`,
-            or a list of them, of which the sum is optimised, as in
-            KerasTuner. `None` if the evaluation returns a single float to
-            minimise.
+        objective: A string (`"val_accuracy"`), a `keras_tuner.Objective`
+            such as a cost, or a list of them. With a list, the search is for
+            the Pareto front: oracles that are made for a single objective
+            follow a random direction in each proposal, see `loss`. `None` if
+            the evaluation returns a single float to minimise.
         max_trials: Integer, the number of trials to run; `None` for no
             limit. The search ends earlier when the space is exhausted.
         hyperparameters: Optional `keras_tuner.HyperParameters` that fix or
@@ -119,9 +129,8 @@ class Oracle(keras_tuner.Oracle):
                 "Expected a number above 0 and at most 1. Received: "
                 f"max_failed_share={max_failed_share!r}"
             )
-        _check_objectives(objective)
         super().__init__(
-            objective=objective,
+            objective=as_objective(objective),
             max_trials=max_trials,
             hyperparameters=hyperparameters,
             tune_new_entries=tune_new_entries,
@@ -149,6 +158,8 @@ class Oracle(keras_tuner.Oracle):
         # repaired when it is made already.
         self._keys = {}  # Of every trial, by its id.
         self._losses, self._encodings, self._encoded_space = {}, {}, 0
+        self._proposal = None  # The number of the one that is being made.
+        self._known_direction = None, None
         self._enqueued, self._ever_enqueued = [], []
         self._default_is_enqueued = False
         self._imported, self._imported_state = [], []
@@ -221,13 +232,50 @@ class Oracle(keras_tuner.Oracle):
     @property
     def objectives(self):
         """List of the single objectives; one, unless a list was given."""
-        return getattr(self.objective, "objectives", [self.objective])
+        return parts_of(self.objective)
+
+    @property
+    def is_multi_objective(self):
+        """Whether the search is for a front: a list of several objectives.
+
+        Not so if they were made one number, as by
+        `keras_nas.objectives.SoftConstraint`.
+        """
+        return has_front(self.objective)
 
     def loss(self, trial):
-        """Returns the score of a completed trial as a number to minimise."""
+        """Returns how good a completed trial is as a number to minimise.
+
+        With several objectives, it is the augmented Chebyshev distance to the
+        best values so far, in a direction of its own for each proposal
+        (ParEGO): within `propose` it changes from one call to the next, and
+        with the trials that end.
+        """
+        if self.is_multi_objective:
+            return self.direction()(self.losses(trial))
         return (
             trial.score if self.objective.direction == "min" else -trial.score
         )
+
+    def direction(self):
+        """Returns the direction of the proposal that is being made.
+
+        Outside of `propose`, all objectives count the same in it.
+
+        Returns:
+            Function of a tuple of losses, as `losses` returns it, that
+            returns a float to minimise. For several objectives only.
+        """
+        key = self._proposal, len(self.end_order), len(self.imported_trials())
+        if self._known_direction[0] != key:
+            number = len(self.objectives)
+            weights = np.full(number, 1 / number)
+            if self._proposal is not None:
+                stream = [self.seed, self._proposal, _DIRECTIONS_STREAM]
+                weights = random_weights(number, np.random.default_rng(stream))
+            seen = [self.losses(trial) for trial in self.completed_trials()]
+            self._known_direction = key, ChebyshevDirection(seen, weights)
+        return self._known_direction[1]
 
     def losses(self, trial):
         """Returns the objectives of a completed trial, each to be minimised.
@@ -279,8 +327,51 @@ class Oracle(keras_tuner.Oracle):
         front = pareto.non_dominated([self.losses(t) for t in trials])
         return [t for t, is_in in zip(trials, front, strict=True) if is_in]
 
+    def improvements(self, trials):
+        """Tells which trials were better than all before them.
+
+        With several objectives: which made the front grow.
+
+        Args:
+            trials: List of completed trials, in the order they ended.
+
+        Returns:
+            List of booleans.
+        """
+        best, improved = [], []
+        for trial in trials:
+            losses = self.compared_losses(trial)
+            is_better = not any(
+                all(a <= b for a, b in zip(one, losses, strict=True))
+                for one in best
+            )
+            if is_better:
+                best = [
+                    one
+                    for one in best
+                    if any(a < b for a, b in zip(one, losses, strict=True))
+                ]
+                best.append(losses)
+            improved.append(is_better)
+        return improved
+
+    def compared_losses(self, trial):
+        """Returns the losses that decide which trial is better.
+
+        Args:
+            trial: A trial that has a score.
+
+        Returns:
+            Tuple of floats: those of a list of objectives, or else one.
+        """
+        if self.is_multi_objective:
+            return self.losses(trial)
+        return (self.loss(trial),)
+
     def recommend(self):
         """Returns the trial to take home, or `None` if none has succeeded.
+
+        With several objectives it is the knee of the front.
 
         Where one training says little, the best score is the luckiest one.
         Oracles that have a model of the scores override this with the trial
@@ -414,7 +505,7 @@ class Oracle(keras_tuner.Oracle):
         self._losses, self._encodings = {}, {}
 
     def _directions(self):
-        return getattr(self.objective, "name_to_direction", {}) | {
+        return {part.name: part.direction for part in self.objectives} | {
             self.objective.name: self.objective.direction
         }
 
@@ -511,7 +602,11 @@ class Oracle(keras_tuner.Oracle):
         rng = np.random.default_rng([self.seed, number])
         values = self._next_enqueued(rng)
         if values is None:
-            values = self.propose(rng)
+            self._proposal = number
+            try:
+                values = self.propose(rng)
+            finally:
+                self._proposal = None
         if values is not None:
             # Draws what the proposal leaves open, as KerasTuner would
             # without a seed.
@@ -547,12 +642,13 @@ class Oracle(keras_tuner.Oracle):
     def update_trial(self, trial_id, metrics, step=0):
         """Records metrics of a running trial; see `keras_tuner.Oracle`."""
         with self._lock:
-            self._check_objective_found(metrics)
-            # Several objectives are reported one by one; their sum counts.
             metrics = dict(metrics)
-            metrics.setdefault(
-                self.objective.name, self.objective.get_value(metrics)
-            )
+            if self.objective.name not in metrics and self.objective.has_value(
+                metrics
+            ):
+                # Several objectives are reported one by one.
+                metrics[self.objective.name] = self.objective.get_value(metrics)
+            self._check_objective_found(metrics)
             trial = self.trials[trial_id]
             directions = self._directions()
             with warnings.catch_warnings():
@@ -560,7 +656,8 @@ class Oracle(keras_tuner.Oracle):
                 warnings.simplefilter("ignore", RuntimeWarning)
                 for name, value in metrics.items():
                     if not trial.metrics.exists(name):
-                        trial.metrics.register(name, directions.get(name))
+                        direction = directions.get(name) or direction_of(name)
+                        trial.metrics.register(name, direction)
                     trial.metrics.update(name, value, step=step)
             self._save_trial(trial)
             return trial
@@ -613,11 +710,20 @@ class Oracle(keras_tuner.Oracle):
     def get_best_trials(self, num_trials=1):
         """Returns the completed trials with the best scores, best first.
 
+        With several objectives they stand in the order of
+        `keras_nas.pareto.spread_order`: first the knee of the front, then its
+        ends, then what fills the gaps best; trials that are dominated come
+        last.
+
         Unlike KerasTuner's, the list is never filled up with trials that
         failed or still run.
         """
         # Among equals the first, as the list is turned round.
         trials = list(self._own_completed_trials())[::-1]
+        if self.is_multi_objective:
+            losses = [self.losses(trial) for trial in trials]
+            order = pareto.spread_order(losses)[:num_trials]
+            return [trials[index] for index in order]
         return sorted(trials, key=self.loss)[:num_trials]
 
     def get_state(self):
@@ -742,10 +848,20 @@ class Oracle(keras_tuner.Oracle):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             self.score_trial(trial)
-        if trial.score is None or not np.isfinite(trial.score):
+            values = {self.objective.name: trial.score} | {
+                part.name: trial.metrics.get_best_value(part.name)
+                for part in self.objectives
+                if trial.metrics.exists(part.name)
+            }
+        wrong = [
+            name
+            for name, value in reversed(values.items())
+            if value is None or not np.isfinite(value)
+        ]
+        if wrong:
             trial.status = TrialStatus.INVALID
             trial.message = (
-                f"The objective `{self.objective.name}` is {trial.score}. "
+                f"The objective `{wrong[0]}` is {values[wrong[0]]}. "
                 "Expected a finite number; often the learning rate is too "
                 "high or the loss divides by zero."
             )
@@ -877,19 +993,6 @@ def _values(given):
             f"or a list of these. Received: {given!r}"
         )
     return given
-
-
-def _check_objectives(objective):
-    """Raises a `ValueError` for lists that KerasTuner would take."""
-    if not isinstance(objective, list):
-        return
-    names = [getattr(one, "name", one) for one in objective]
-    if not names or any(names.count(name) > 1 for name in names):
-        raise ValueError(
-            "Invalid value received for argument `objective`. Expected a "
-            "string, a `keras_tuner.Objective`, or a list of at least one of "
-            f"them, each with another name. Received: objective={names!r}"
-        )
 
 
 def check_integer(name, value, minimum):

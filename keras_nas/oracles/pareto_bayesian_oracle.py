@@ -6,7 +6,6 @@ from keras_nas import pareto
 from keras_nas.oracles.bayesian_optimization_oracle import (
     BayesianOptimizationOracle,
 )
-from keras_nas.oracles.oracle import Oracle
 from keras_nas.predictors.gaussian_process import normal_quantiles
 
 # What is more than so many interquartile ranges above the third quartile of
@@ -100,12 +99,6 @@ class ParetoBayesianOracle(BayesianOptimizationOracle):
     >>> sorted({oracle.losses(trial) for trial in oracle.pareto_front()})
     [(0.0, 9.0), (1.0, 7.0), (2.0, 5.0), (3.0, 3.0), (4.0, 1.0)]
     """
-
-    def recommend(self):
-        """Returns the best trial by the sum of the objectives."""
-        if len(self.objectives) == 1:
-            return super().recommend()
-        return Oracle.recommend(self)
 
     def _acquisition(self, trials, running, rng):
         if len(self.objectives) == 1:

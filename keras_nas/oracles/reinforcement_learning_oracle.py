@@ -6,6 +6,10 @@ import numbers
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
 
+from keras_nas.oracles.chebyshev_direction import (
+    ChebyshevDirection,
+    random_weights,
+)
 from keras_nas.oracles.controller import Controller
 from keras_nas.oracles.decision_sequence import DecisionSequence
 from keras_nas.oracles.oracle import Oracle, check_integer
@@ -34,8 +38,10 @@ _PPO_CLIP = 0.2
 _MAX_DRAWS = 30
 _HEATING = 0.1
 
-# Of the space of seeds, where the initial weights come from.
+# Of the space of seeds, where the initial weights come from, and with several
+# objectives the directions of rewards.
 _WEIGHTS_STREAM = 1
+_REWARDS_STREAM = 3
 
 
 class ReinforcementLearningOracle(Oracle):
@@ -45,7 +51,9 @@ class ReinforcementLearningOracle(Oracle):
     decided before, and is rewarded for what came out: by policy gradients,
     decisions that have led to better architectures than it makes on average
     become more likely. The reward is the rank among all trials so far, so
-    neither the unit nor the spread of the objective matters.
+    neither the unit nor the spread of the objective matters. With several
+    objectives it is the rank in a random direction, another one for each
+    trial.
 
     It needs a budget of some hundred trials: on published tables it is better
     than random search, and after 200 trials behind regularized evolution,
@@ -162,8 +170,8 @@ class ReinforcementLearningOracle(Oracle):
             self._controller = Controller(
                 decisions.sizes, self.units, weights_rng
             )
-        for name, values, loss in events[len(self._learnt) :]:
-            advantage = self._advantage(loss)
+        for name, values, losses in events[len(self._learnt) :]:
+            advantage = self._advantage(losses)
             self._batch.append((decisions.encode(values), advantage))
             self._learnt.append(name)
             if self.algorithm == "reinforce":
@@ -172,7 +180,7 @@ class ReinforcementLearningOracle(Oracle):
                 self._update_ppo()
 
     def _events(self):
-        """All that has ended, in order: name, values, loss or `None`."""
+        """All that has ended, in order: name, values, losses or `None`."""
         completed = {t.trial_id: t for t in self.completed_trials()}
         own = set(self.end_order)
         infeasible = {}
@@ -180,7 +188,7 @@ class ReinforcementLearningOracle(Oracle):
             event = (f"infeasible {number}", one["values"], None)
             infeasible.setdefault(one.get("ended_trials", 0), []).append(event)
         events = [
-            (i, trial.hyperparameters.values, self.loss(trial))
+            (i, trial.hyperparameters.values, self.compared_losses(trial))
             for i, trial in completed.items()
             if i not in own
         ]
@@ -188,23 +196,40 @@ class ReinforcementLearningOracle(Oracle):
             events += infeasible.get(number, [])
             trial = self.trials[trial_id]
             is_scored = trial.status == TrialStatus.COMPLETED
-            loss = self.loss(trial) if is_scored else None
-            events.append((trial_id, trial.hyperparameters.values, loss))
+            losses = self.compared_losses(trial) if is_scored else None
+            events.append((trial_id, trial.hyperparameters.values, losses))
         return events + infeasible.get(len(self.end_order), [])
 
-    def _advantage(self, loss):
+    def _advantage(self, losses):
         """How much better a trial was than those of late."""
-        if loss is None:
+        if losses is None:
             reward = _WORST_REWARD
         else:
-            bisect.insort(self._losses_so_far, loss)
-            better = bisect.bisect_left(self._losses_so_far, loss)
-            not_worse = bisect.bisect_right(self._losses_so_far, loss)
+            better, not_worse = self._rank(losses)
             # From 1 for the best to -1 for the worst.
             reward = 1 - (better + not_worse) / len(self._losses_so_far)
         advantage = reward - self._baseline
         self._baseline += _BASELINE_RATE * advantage
         return advantage
+
+    def _rank(self, losses):
+        """How many trials so far were better, and how many not worse."""
+        so_far = self._losses_so_far
+        if len(losses) == 1:
+            bisect.insort(so_far, losses[0])
+            return (
+                bisect.bisect_left(so_far, losses[0]),
+                bisect.bisect_right(so_far, losses[0]),
+            )
+        so_far.append(losses)
+        # It has to be the same when all is learnt again after a resume.
+        stream = [self.seed, len(so_far), _REWARDS_STREAM]
+        weights = random_weights(len(losses), np.random.default_rng(stream))
+        distances = ChebyshevDirection(so_far, weights)(so_far)
+        return (
+            int(np.count_nonzero(distances < distances[-1])),
+            int(np.count_nonzero(distances <= distances[-1])),
+        )
 
     def _update_reinforce(self):
         rows, advantages = self._take_batch()

@@ -5,6 +5,8 @@ import numbers
 import warnings
 
 from keras_nas.costs import Cost
+from keras_nas.objectives import ScalarizedObjective
+from keras_nas.objectives.parts import parts_of
 from keras_nas.oracles import Oracle
 
 
@@ -96,6 +98,40 @@ def check_constraints(constraints, oracle):
             f"infeasible. Received: oracle={oracle!r}"
         )
     return constraints
+
+
+def check_costs(constraints, oracle):
+    """Sorts what has to be measured of each candidate.
+
+    Args:
+        constraints: List of costs with limits.
+        oracle: The oracle, which may have costs among its objectives.
+
+    Returns:
+        Pair of lists of `keras_nas.costs.Cost`: all of them, one a name; and
+        the constraints, to which belongs a cost in a list of objectives that
+        has a limit.
+
+    Raises:
+        ValueError: If two costs of one name are of different classes.
+    """
+    objective = oracle.objective
+    parts = [p for p in parts_of(objective) if isinstance(p, Cost)]
+    costs = {}
+    for cost in [*parts, *constraints]:
+        known = costs.setdefault(cost.name, cost)
+        if type(known) is not type(cost):
+            raise ValueError(
+                f"Two costs are called `{cost.name}`, and a metric of that "
+                "name can only be one of them. Expected another `name` for "
+                f"one. Received: {known!r}, {cost!r}"
+            )
+    if isinstance(objective, ScalarizedObjective):
+        parts = []  # The limit of such a cost is a target.
+    limited = [part for part in parts if part.limit is not None]
+    return list(costs.values()), check_constraints(
+        [*constraints, *limited], oracle
+    )
 
 
 def check_stopping_rule(rule, oracle):

@@ -4,6 +4,8 @@ import json
 import os
 
 from keras_nas import storage
+from keras_nas.objectives import ScalarizedObjective
+from keras_nas.objectives.parts import parts_of
 from keras_nas.version import __version__
 
 FILE = "keras_nas.json"
@@ -111,7 +113,9 @@ def describe_objective(objective):
     >>> describe_objective(keras_tuner.Objective("val_accuracy", "max"))
     'val_accuracy (max)'
     """
-    parts = getattr(objective, "objectives", [objective])
+    if isinstance(objective, ScalarizedObjective):
+        return str(objective)  # Another weight is another search.
+    parts = parts_of(objective)
     return " + ".join(f"{part.name} ({part.direction})" for part in parts)
 
 

@@ -3,9 +3,11 @@
 import os
 import warnings
 
+import numpy as np
 import tensorflow as tf
 
-from keras_nas import storage
+from keras_nas import pareto, storage
+from keras_nas.objectives.parts import has_front, losses_of
 
 EPOCHS_FILE = "epochs.json"
 
@@ -57,8 +59,10 @@ class LearningCurves:
             epochs: List of dicts, the logs of each epoch.
 
         Returns:
-            List of floats.
+            List of floats; of tuples, if there are several objectives.
         """
+        if has_front(self.objective):
+            return [losses_of(self.objective, logs) for logs in epochs]
         sign = 1.0 if self.objective.direction == "min" else -1.0
         return [
             sign * float(self.objective.get_value(logs))
@@ -70,9 +74,20 @@ class LearningCurves:
     def read(self):
         """Reads the losses of all trials.
 
+        Several objectives become one loss by comparing all trials after each
+        epoch: their place in `keras_nas.pareto.spread_order`, from 0 to 1.
+
         Returns:
             Dict of lists of floats, by the number of the trial.
+
+        Reference:
+            Schmucker et al., [Multi-objective Asynchronous Successive
+            Halving](https://arxiv.org/abs/2106.12639), 2021.
         """
+        curves = self._all()
+        return places(curves) if has_front(self.objective) else curves
+
+    def _all(self):
         curves = dict(self._ended.values())
         for name in tf.io.gfile.listdir(self.project_dir):
             name = name.rstrip("/")
@@ -102,3 +117,30 @@ class LearningCurves:
                 stacklevel=2,
             )
             return None
+
+
+def places(curves):
+    """Turns several losses an epoch into the place among all trials.
+
+    Args:
+        curves: Dict of lists of tuples of floats, one an epoch, by the number
+            of the trial.
+
+    Returns:
+        Dict of lists of floats: 0 for the first place in
+        `keras_nas.pareto.spread_order`, and NaN where a loss is not finite.
+
+    Example:
+
+    >>> places({0: [(1, 9), (1, 8)], 1: [(9, 1)], 2: [(9, 9), (0, 7)]})
+    {0: [0.0, 0.5], 1: [0.3333333333333333], 2: [0.6666666666666666, 0.0]}
+    """
+    placed = {number: [] for number in curves}
+    for epoch in range(max(map(len, curves.values()), default=0)):
+        there = {n: c[epoch] for n, c in curves.items() if len(c) > epoch}
+        finite = [n for n, losses in there.items() if np.isfinite(losses).all()]
+        order = pareto.spread_order([there[number] for number in finite])
+        found = {finite[i]: p / len(there) for p, i in enumerate(order)}
+        for number in there:
+            placed[number].append(found.get(number, float("nan")))
+    return placed

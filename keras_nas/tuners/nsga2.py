@@ -9,7 +9,7 @@ class NSGA2(Tuner):
     """Evolves architectures towards the whole Pareto front.
 
     For several objectives that are not to be traded for one another in
-    advance. `tuner.oracle.pareto_front()` returns the trials to choose from.
+    advance. `tuner.pareto_front()` returns the trials to choose from.
     See `keras_nas.oracles.NSGA2Oracle` for the algorithm.
 
     Args:

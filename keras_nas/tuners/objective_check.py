@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nas.objectives.directions import is_name_of_cost
+from keras_nas.objectives.parts import parts_of
+
 _EXAMPLES = 128
 
 # Callbacks that add no metric to the logs.
@@ -19,7 +22,9 @@ _INERT = (
 )
 
 
-def check_objective(model, objective, fit_args, fit_kwargs, scored_by=""):
+def check_objective(
+    model, objective, fit_args, fit_kwargs, scored_by="", measured=()
+):
     """Evaluates some examples to see which metrics a training will report.
 
     Where that cannot be known (a generator that must not be consumed,
@@ -34,12 +39,14 @@ def check_objective(model, objective, fit_args, fit_kwargs, scored_by=""):
         scored_by: String, the name of an evaluator that only looks at
             candidates. It reports metrics of the validation data alone,
             where there are any, and has no use for callbacks.
+        measured: Names of the costs, which the tuner adds to the metrics.
 
     Raises:
         ValueError: If no metric has the name of the objective, with those
             that there are; or if the model does not run on the data.
     """
-    wanted = list(getattr(objective, "name_to_direction", [objective.name]))
+    names = [part.name for part in parts_of(objective)]
+    wanted = [name for name in names if name not in measured]
     arguments = dict(zip(("x", "y"), fit_args, strict=False)) | fit_kwargs
     validates = (
         arguments.get("validation_data") is not None
@@ -96,8 +103,17 @@ def check_objective(model, objective, fit_args, fit_kwargs, scored_by=""):
             f"The objective `{missing[0]}` is not among the metrics that "
             f"the compiled model reports: {sorted(known)}. Expected one of "
             "them; name the metric in `compile(metrics=[...])`, or change "
-            "`objective`."
+            "`objective`." + _hint(missing[0])
         )
+
+
+def _hint(name):
+    if not is_name_of_cost(name):
+        return ""
+    return (
+        " If it is a cost, the tuner measures it: give the object, such as "
+        "`keras_nas.costs.Flops()`, and not its name."
+    )
 
 
 def _has_own_steps(model):

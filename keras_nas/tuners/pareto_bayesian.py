@@ -9,7 +9,7 @@ class ParetoBayesian(Tuner):
     """Looks for the best trade-offs between several objectives.
 
     See `keras_nas.oracles.ParetoBayesianOracle` for the algorithm;
-    `tuner.oracle.pareto_front()` are the trials to choose from.
+    `tuner.pareto_front()` are the trials to choose from.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled

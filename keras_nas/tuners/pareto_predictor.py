@@ -10,7 +10,7 @@ class ParetoPredictor(Tuner):
 
     It can learn from what is known of an architecture in advance, by
     `columns`. See `keras_nas.oracles.ParetoPredictorOracle` for the
-    algorithm; `tuner.oracle.pareto_front()` are the trials to choose from.
+    algorithm; `tuner.pareto_front()` are the trials to choose from.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled

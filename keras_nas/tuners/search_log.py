@@ -3,6 +3,7 @@
 from keras_tuner.engine.trial import TrialStatus
 
 from keras_nas import architectures
+from keras_nas.objectives.parts import has_front, parts_of
 from keras_nas.tuners.fingerprint import describe_objective
 from keras_nas.tuners.progress import format_values
 
@@ -49,7 +50,7 @@ class SearchLog:
         resumed = f", {done} of them finished before" if done else ""
         self.progress.note(
             f"{name}: {hyperparameters}, {count} architectures, objective "
-            f"{describe_objective(self.oracle.objective)}, {limit}"
+            f"{self._objective()}, {limit}"
             f"{resumed}, in {self.project_dir}"
         )
 
@@ -71,33 +72,43 @@ class SearchLog:
             spent_s: Float, seconds the search has taken, over resumes.
             preparation_s: Float, how many of them no trial will take again.
         """
-        best = self.oracle.get_best_trials(1)
         done = len(self.oracle.end_order)
         left_s = None
         if self.oracle.max_trials and done:
             remaining = max(0, self.oracle.max_trials - done)
             trial_s = max(0.0, spent_s - preparation_s) / done
             left_s = trial_s * remaining if remaining else None
-        name = self.oracle.objective.name
         if trial.score is None:
             outcome = f"{trial.status}: {reason(trial)}"
         else:
-            outcome = f"{name} {trial.score:.5g}"
+            outcome = format_objectives(trial, self.oracle.objective)
             if _has_remark(trial):
                 outcome += f" ({trial.message})"
         self.progress.end_trial(
             label=self.number(trial),
             outcome=outcome,
-            best=(
-                f"{best[0].score:.5g} (trial "
-                f"{self.oracle.start_order.index(best[0].trial_id) + 1})"
-                if best and best[0].score is not None
-                else "none"
-            ),
+            best=self._best(),
             spent_s=spent_s,
             left_s=left_s,
             values=trial.hyperparameters.values,
         )
+
+    def _objective(self):
+        objective = self.oracle.objective
+        if not has_front(objective):
+            return describe_objective(objective)
+        return ", ".join(map(describe_objective, parts_of(objective)))
+
+    def _best(self):
+        best = self.oracle.get_best_trials(1)
+        if not best or best[0].score is None:
+            return "none"
+        if has_front(self.oracle.objective):
+            return (
+                f"front of {counted(len(self.oracle.pareto_front()), 'trial')}"
+            )
+        number = self.oracle.start_order.index(best[0].trial_id) + 1
+        return f"{best[0].score:.5g} (trial {number})"
 
     def conclude(self):
         """Tells what the search has come to."""
@@ -131,12 +142,23 @@ class SearchLog:
             num_trials: Integer, how many of each.
         """
         print(f"Results in {self.project_dir}")
-        print(f"Objective: {describe_objective(self.oracle.objective)}")
+        print(f"Objective: {self._objective()}")
         best = self.oracle.get_best_trials(num_trials)
+        front = set()
+        if has_front(self.oracle.objective):
+            front = {trial.trial_id for trial in self.oracle.pareto_front()}
+            print(
+                f"{counted(len(front), 'trial')} on the Pareto front. First "
+                "its knee and its ends, then what lies between:"
+            )
         for rank, trial in enumerate(best, start=1):
             score = "-" if trial.score is None else f"{trial.score:.6g}"
+            if len(parts_of(self.oracle.objective)) > 1:
+                score = format_objectives(trial, self.oracle.objective)
             values = format_values(trial.hyperparameters.values)
             remark = f" | {trial.message}" if _has_remark(trial) else ""
+            if front and trial.trial_id not in front:
+                remark += " | dominated"
             label = self._label(trial)
             print(f"{rank:3d}. {label} | {score} | {values}{remark}")
         trials = self.oracle.trials.values()
@@ -163,6 +185,35 @@ class SearchLog:
     def _label(self, trial):
         number = self.oracle.start_order.index(trial.trial_id) + 1
         return f"trial {number} (trial_{trial.trial_id})"
+
+
+def format_objectives(trial, objective):
+    """Writes what a completed trial has come to.
+
+    Args:
+        trial: `keras_tuner.engine.trial.Trial` that has a score.
+        objective: `keras_tuner.Objective` of the search.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> from keras_tuner.engine.trial import Trial
+    >>> trial = Trial(keras_tuner.HyperParameters())
+    >>> trial.score = 0.25
+    >>> format_objectives(trial, keras_tuner.Objective("val_loss", "min"))
+    'val_loss 0.25'
+    """
+    total = f"{objective.name} {trial.score:.5g}"
+    parts = parts_of(objective)
+    if not hasattr(objective, "objectives"):
+        return total
+    values = ", ".join(
+        f"{part.name} {trial.metrics.get_best_value(part.name):.5g}"
+        for part in parts
+        if trial.metrics.exists(part.name)
+    )
+    is_one_number = len(parts) > 1 and not has_front(objective)
+    return f"{total} ({values})" if is_one_number else values
 
 
 def is_stopped(trial):

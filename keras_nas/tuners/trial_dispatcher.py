@@ -85,7 +85,7 @@ class TrialDispatcher:
         """Whether no trial is running."""
         return not self._running
 
-    def submit(self, trial, number, directory, learning_curves):
+    def submit(self, trial, number, directory, learning_curves, known_costs):
         """Starts a trial at the free place.
 
         Args:
@@ -94,6 +94,7 @@ class TrialDispatcher:
             directory: String, the folder of the trial.
             learning_curves: `keras_nas.tuners.learning_curves.LearningCurves`
                 of the project.
+            known_costs: Dict, what was measured of the candidate.
         """
         future = self._executor.submit(
             run_trial_task,
@@ -102,6 +103,7 @@ class TrialDispatcher:
             number,
             directory,
             learning_curves,
+            known_costs,
             serial=next(self._serials),
         )
         self._running[future] = (trial, self._free.pop(0), time.monotonic())

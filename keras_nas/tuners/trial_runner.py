@@ -16,7 +16,11 @@ from keras_tuner.errors import (
 )
 
 from keras_nas.compile_arguments import replace_compile_arguments
+from keras_nas.costs import Cost
 from keras_nas.evaluators import Candidate
+from keras_nas.objectives.parts import parts_of
+from keras_nas.tuners.candidate_costs import CandidateCosts
+from keras_nas.tuners.candidate_objective import CandidateObjective
 from keras_nas.tuners.distribution_strategy import (
     adapt_to_strategy,
     check_strategy,
@@ -44,6 +48,8 @@ class TrialRunner:
         trial_timeout: Optional number of seconds that a trial may take.
         seed: Optional integer; seeds every training if given.
         stopping_rule: Optional `keras_nas.stopping.StoppingRule`.
+        costs: List of `keras_nas.costs.Cost`, what is measured of each
+            candidate.
 
     Example:
 
@@ -71,6 +77,7 @@ class TrialRunner:
         trial_timeout=None,
         seed=None,
         stopping_rule=None,
+        costs=(),
     ):
         check_strategy(distribution_strategy)
         self.hypermodel = hypermodel
@@ -84,6 +91,7 @@ class TrialRunner:
         self.trial_timeout = trial_timeout
         self.seed = seed
         self.stopping_rule = stopping_rule
+        self.costs = list(costs)
 
     def build(self, hp):
         """Builds and compiles the model of `hp`, in the strategy's scope.
@@ -107,6 +115,36 @@ class TrialRunner:
             adapt_to_strategy(model)
         return model
 
+    def costs_of(self, hp, known=None):
+        """Makes what measures the costs of a candidate.
+
+        Args:
+            hp: `keras_tuner.HyperParameters` of the candidate.
+            known: Optional dict, what was measured before.
+
+        Returns:
+            `keras_nas.tuners.candidate_costs.CandidateCosts`.
+        """
+
+        def build():
+            clear_session()
+            return self.build(hp)
+
+        return CandidateCosts(self.costs, build, known)
+
+    def objective_of(self, costs):
+        """Returns the objective of the search, for one candidate.
+
+        Args:
+            costs: `CandidateCosts` of the candidate.
+
+        Returns:
+            `keras_tuner.Objective`.
+        """
+        if any(isinstance(part, Cost) for part in parts_of(self.objective)):
+            return CandidateObjective(self.objective, costs)
+        return self.objective
+
     def candidate(
         self,
         hp,
@@ -117,6 +155,7 @@ class TrialRunner:
         learning_curves,
         callbacks=(),
         note=lambda line: None,
+        costs=None,
     ):
         """Makes what an evaluator gets to know about a trial.
 
@@ -130,10 +169,12 @@ class TrialRunner:
                 of the project.
             callbacks: Callbacks of the tuner's own, for every training.
             note: Function that shows a line to the user.
+            costs: Optional `CandidateCosts` of the trial.
 
         Returns:
             `keras_nas.evaluators.Candidate`.
         """
+        costs = costs or self.costs_of(hp)
         fit_kwargs = dict(fit_kwargs)
         user_callbacks = fit_kwargs.pop("callbacks", None) or []
         if not isinstance(user_callbacks, (list, tuple)):
@@ -143,13 +184,16 @@ class TrialRunner:
 
         def build():
             clear_session()
-            if self.seed is not None:
-                # A training then gives the same result whether or not the
-                # process was restarted before it.
-                seed = hash((self.seed, number, next(runs)))
-                keras.utils.set_random_seed(seed % 2**31)
+            run = next(runs)
+            # A training then gives the same result whether or not the
+            # process was restarted before it,
+            self._set_seed(number, run)
             model = self.build(hp)
             self._check_size(model)
+            if self.costs:
+                costs.measure(model)
+                # and whether or not anything had to be measured.
+                self._set_seed(number, run, 1)
             return model
 
         def fit(model, callbacks, **changes):
@@ -166,7 +210,9 @@ class TrialRunner:
         def report(epochs):
             if self.stopping_rule is None:
                 return False
-            learning_curves.write(directory, number, epochs)
+            measured = costs.values()
+            logs = [measured | logs for logs in epochs]
+            learning_curves.write(directory, number, logs)
             others = learning_curves.read()
             curve = others.pop(number)
             return bool(self.stopping_rule.should_stop(curve, others, number))
@@ -185,7 +231,7 @@ class TrialRunner:
 
         return Candidate(
             hyperparameters=hp,
-            objective=self.objective,
+            objective=self.objective_of(costs),
             directory=directory,
             build=build,
             fit=fit,
@@ -197,6 +243,10 @@ class TrialRunner:
             seed=self.seed,
             note=note,
         )
+
+    def _set_seed(self, *numbers):
+        if self.seed is not None:
+            keras.utils.set_random_seed(hash((self.seed, *numbers)) % 2**31)
 
     def _check_size(self, model):
         if not self.max_model_size or not model.built:

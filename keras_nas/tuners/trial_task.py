@@ -20,7 +20,13 @@ _DATA = ("x", "y", "validation_data")
 
 
 def run_trial_task(
-    shipment, hyperparameters, number, directory, learning_curves, serial=0
+    shipment,
+    hyperparameters,
+    number,
+    directory,
+    learning_curves,
+    known_costs=None,
+    serial=0,
 ):
     """Runs a trial in whatever process this is called in.
 
@@ -31,6 +37,7 @@ def run_trial_task(
         directory: String, the folder of the trial.
         learning_curves: `keras_nas.tuners.learning_curves.LearningCurves` of
             the project.
+        known_costs: Optional dict, what was measured of the candidate.
         serial: Integer, another one for each call of a search. Dask takes
             two calls with the same arguments for the same call: a trial that
             is to run again would get its old outcome back.
@@ -43,13 +50,21 @@ def run_trial_task(
     hp = keras_tuner.HyperParameters.from_config(hyperparameters)
     try:
         settings, runner, fit_args, fit_kwargs = _unpack(shipment)
+        costs = runner.costs_of(hp, known_costs)
         candidate = runner.candidate(
-            hp, number, directory, fit_args, fit_kwargs, learning_curves
+            hp,
+            number,
+            directory,
+            fit_args,
+            fit_kwargs,
+            learning_curves,
+            costs=costs,
         )
         # Another process, or thread, has Keras's defaults.
         with settings.applied():
             result = runner.evaluator.evaluate(candidate)
-        metrics = as_metrics(result, runner.objective)
+            metrics = as_metrics(result, candidate.objective)
+            metrics = costs.values() | metrics
         return TrialResult(hp.get_config(), metrics=metrics)
     except Exception as error:
         kind = "error"

@@ -11,6 +11,7 @@ import traceback
 
 import keras
 import keras_tuner
+import numpy as np
 from keras_tuner.engine import trial as trial_module
 from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.errors import (
@@ -21,7 +22,7 @@ from keras_tuner.errors import (
     FatalValueError,
 )
 
-from keras_nas import architectures, storage
+from keras_nas import architectures, pareto, storage
 from keras_nas.evaluators import Training, WeightSharing
 from keras_nas.evaluators.best_weights import (
     WEIGHTS_FILE,
@@ -31,16 +32,19 @@ from keras_nas.evaluators.best_weights import (
 )
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
+from keras_nas.objectives.parts import has_front, losses_of, parts_of
 from keras_nas.oracles.repair import repair
 from keras_nas.tuners.arguments import (
     check_callbacks,
     check_constraints,
+    check_costs,
     check_positive,
     check_stopping_rule,
     check_verbose,
     check_workers,
     warn_of_ignored,
 )
+from keras_nas.tuners.candidate_costs import check_built
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import (
@@ -106,15 +110,19 @@ class Tuner(keras_tuner.Tuner):
         max_time: Optional number of seconds; once the search has taken so
             long, over all resumes, no more trials are started.
         patience: Optional integer; the search ends when so many trials in a
-            row have not improved the best score.
+            row have not improved the best score, or with several objectives
+            the Pareto front.
         trial_timeout: Optional number of seconds; a trial that takes longer
             is stopped and recorded as failed.
         constraints: List of `keras_nas.costs.Cost` with limits, such as
             `Parameters(max_parameters=100_000)`. They are checked on the
             built model. A candidate that violates one is neither trained nor
-            counted as a trial, and is never proposed again.
+            counted as a trial, and is never proposed again. What was measured
+            is among the metrics of a trial.
         keep_weights: Integer, the weights of so many of the best trials are
-            kept on the disk, for `get_best_models`; `None` keeps all.
+            kept on the disk, for `get_best_models`; `None` keeps all. With
+            several objectives those of the whole Pareto front are kept, and
+            of so many trials at least.
         stopping_rule: Optional `keras_nas.stopping.StoppingRule` that ends
             trials between epochs that fall behind. By default the one of the
             oracle, if it has one.
@@ -192,7 +200,8 @@ class Tuner(keras_tuner.Tuner):
             ("keep_weights", keep_weights),
         ):
             check_positive(name, value, is_whole=True)
-        self.constraints = check_constraints(constraints, oracle)
+        constraints = check_constraints(constraints, oracle)
+        costs, self.constraints = check_costs(constraints, oracle)
         repair(oracle)
         if self.constraints:
             oracle.screen = self._screen
@@ -218,7 +227,13 @@ class Tuner(keras_tuner.Tuner):
             if getattr(oracle, "seed_is_random", True)
             else oracle.seed,
             stopping_rule=stopping_rule,
+            costs=costs,
         )
+        # What was measured: of candidates that are about to become trials, by
+        # their key; and of the trials that run, by their ID.
+        self._screened, self._costs = {}, {}
+        # The trials whose weights were kept last time, once that is known.
+        self._kept = None
         self._requested_tuner_id = tuner_id
         self._is_constructed = False
         self._spent_s = 0.0
@@ -335,7 +350,7 @@ class Tuner(keras_tuner.Tuner):
                 # The process may have been killed just before it did this.
                 self._drop_weights(self.oracle.trials[trial_id])
             self._show(verbose)
-            self._told_reason = None
+            self._told_reason = self._kept = None
             self.oracle.verbose = 0  # KerasTuner's would print as well.
             self._search_started_s = time.monotonic()
             write_fingerprint(self.project_dir, self.oracle, self._first_space)
@@ -381,19 +396,21 @@ class Tuner(keras_tuner.Tuner):
     def get_best_models(self, num_models=1):
         """Returns the best models, with the weights of their best epochs.
 
+        With several objectives they are those of the Pareto front, in an
+        order in which any first few represent it: its knee, its ends in the
+        order of the objectives, and then what fills the gaps.
+
         Args:
             num_models: Integer, how many.
 
         Returns:
             List of compiled `keras.Model`, best first; fewer than asked for
-            if fewer trials have succeeded.
+            if fewer trials have succeeded, or are on the front.
 
         Raises:
             RuntimeError: If no trial has succeeded yet.
         """
-        trials = self.oracle.get_best_trials(num_models)
-        done = trial_module.TrialStatus.COMPLETED
-        trials = [trial for trial in trials if trial.status == done]
+        trials = self._best_trials(num_models)
         if not trials:
             raise RuntimeError(
                 f"There is no model yet: no trial in {self.project_dir} has "
@@ -401,6 +418,71 @@ class Tuner(keras_tuner.Tuner):
                 "why trials failed."
             )
         return [self.load_model(trial) for trial in trials]
+
+    def get_best_hyperparameters(self, num_trials=1):
+        """Returns the hyperparameters of the best trials.
+
+        Args:
+            num_trials: Integer, how many.
+
+        Returns:
+            List of `keras_tuner.HyperParameters`, in the order of
+            `get_best_models`.
+        """
+        trials = self._best_trials(num_trials)
+        return [trial.hyperparameters for trial in trials]
+
+    def pareto_front(self):
+        """Returns the trials that no other trial is better than throughout.
+
+        Returns:
+            List of `keras_tuner.engine.trial.Trial`, the best in the first
+            objective first. `tuner.load_model(trial)` gives the model of one.
+            With a single objective it is the best trial, or several equals.
+        """
+        front = self.oracle.pareto_front()
+        return sorted(front, key=self.oracle.losses)
+
+    def hypervolume(self, reference=None):
+        """Measures how far the Pareto front has come, trial by trial.
+
+        It is the volume of what the front is better than, down to a reference
+        point: it grows with every improvement of the front and with nothing
+        else. See `keras_nas.pareto.hypervolume`.
+
+        Args:
+            reference: Optional list of numbers, a bad value of each
+                objective, in their order and units. By default the worst
+                value of all trials, and a tenth of their range beyond it; so
+                give one to compare searches.
+
+        Returns:
+            List of floats, one for each completed trial, in the order in
+            which they ended.
+
+        Raises:
+            ValueError: If the reference is not one finite number an objective.
+        """
+        objective = self.oracle.objective
+        trials = self._completed_trials()
+        losses = np.array([self.oracle.losses(trial) for trial in trials])
+        if reference is None:
+            if not trials:
+                return []
+            worst, best = losses.max(axis=0), losses.min(axis=0)
+            point = worst + 0.1 * np.where(worst > best, worst - best, 1.0)
+        else:
+            parts = parts_of(objective)
+            if np.shape(reference) != (len(parts),):
+                raise ValueError(
+                    "Invalid value received for argument `reference`. Expected "
+                    f"one number for each of {[part.name for part in parts]}. "
+                    f"Received: reference={reference!r}"
+                )
+            names = [part.name for part in parts]
+            logs = dict(zip(names, reference, strict=True))
+            point = losses_of(objective, logs)
+        return pareto.hypervolume_curve(losses, point).tolist()
 
     def load_model(self, trial):
         """Builds the model of a finished trial and loads its weights."""
@@ -414,7 +496,8 @@ class Tuner(keras_tuner.Tuner):
             raise RuntimeError(
                 f"Trial {trial.trial_id} has no weights: '{weights}' does "
                 "not exist. The weights of the "
-                f"`keep_weights={self.keep_weights}` best trials are kept. "
+                f"`keep_weights={self.keep_weights}` best trials are kept"
+                f"{', and of the front' if self._has_front() else ''}. "
                 "Train the architecture anew: "
                 "`tuner.hypermodel.build(trial.hyperparameters)`."
             )
@@ -644,6 +727,7 @@ class Tuner(keras_tuner.Tuner):
                 fit_args,
                 fit_kwargs,
                 scored_by="" if kind is Training else kind.__name__,
+                measured=[cost.name for cost in self.runner.costs],
             )
 
     # During a search.
@@ -652,31 +736,42 @@ class Tuner(keras_tuner.Tuner):
         """Measures a candidate: its violation of the constraints, and why."""
         hp = self.oracle.get_space()
         hp.values = dict(values)
+        key = architectures.canonical_key(hp.values, hp)
+        if key in self._screened:
+            return 0.0, ""  # It was found feasible before.
+        measured = {}
         try:
             clear_session()
             model = self.runner.build(hp)
+            check_built(model)
+            for constraint in self.constraints:
+                if constraint.name not in measured:
+                    measured[constraint.name] = constraint.measure(model)
         except FatalError:
             raise
         except Exception:
             return 0.0, ""  # The trial will show it, and be recorded.
-        if not model.built:
-            raise FatalValueError(
-                "`constraints` are checked before a model meets any data, and "
-                f"the one that `build(hp)` returned for {values} does not know "
-                "its input shape yet. Expected a model that is built: begin "
-                "it with `keras.Input(shape)`, or call "
-                "`model.build(input_shape)` before returning it."
-            )
         total, reasons = 0.0, []
         for constraint in self.constraints:
-            value = constraint.measure(model)
+            value = measured[constraint.name]
             violation = constraint.violation(value)
             if violation > 0:
                 total += violation
                 reasons.append(
                     f"{constraint.name} {value:,} of {constraint.limit:,}"
                 )
+        if not reasons:
+            self._screened[key] = measured
         return total, " and ".join(reasons)
+
+    def _costs_of(self, trial):
+        """What is measured of a trial; from its screening, if there was one."""
+        if trial.trial_id not in self._costs:
+            hp = trial.hyperparameters
+            key = architectures.canonical_key(hp.values, hp)
+            known = self._screened.pop(key, {})
+            self._costs[trial.trial_id] = self.runner.costs_of(hp, known)
+        return self._costs[trial.trial_id]
 
     def _search_here(self, fit_args, fit_kwargs):
         while not self._reason_to_stop():
@@ -722,6 +817,7 @@ class Tuner(keras_tuner.Tuner):
                         self.oracle.start_order.index(trial.trial_id),
                         self.get_trial_dir(trial.trial_id),
                         self._learning_curves,
+                        self._costs_of(trial).known,
                     )
                     self._begin(trial)
                 if dispatcher.is_idle:
@@ -759,9 +855,10 @@ class Tuner(keras_tuner.Tuner):
         elif self.max_time and self._elapsed_s() >= self.max_time:
             reason = f"`max_time={self.max_time}` seconds have passed"
         elif self.patience and self._trials_without_gain() >= self.patience:
+            what = "Pareto front" if self._has_front() else "best score"
             reason = (
                 f"the last {self._trials_without_gain()} trials have not "
-                "improved the best score"
+                f"improved the {what}"
             )
         if reason and reason != self._told_reason:
             self._told_reason = reason
@@ -775,11 +872,29 @@ class Tuner(keras_tuner.Tuner):
             )
 
     def _trials_without_gain(self):
-        best = self.oracle.get_best_trials(1)
         ended = self.oracle.end_order
-        if not best or best[0].trial_id not in ended:
+        trials = self._completed_trials()
+        if not trials:
             return 0
-        return len(ended) - 1 - ended.index(best[0].trial_id)
+        last = np.flatnonzero(self.oracle.improvements(trials))[-1]
+        return len(ended) - 1 - ended.index(trials[last].trial_id)
+
+    def _completed_trials(self):
+        """The completed trials of this search, in the order they ended."""
+        done = trial_module.TrialStatus.COMPLETED
+        trials = [self.oracle.trials[i] for i in self.oracle.end_order]
+        return [trial for trial in trials if trial.status == done]
+
+    def _best_trials(self, number):
+        trials = self.oracle.get_best_trials(number)
+        if self._has_front():
+            front = {trial.trial_id for trial in self.oracle.pareto_front()}
+            return [trial for trial in trials if trial.trial_id in front]
+        done = trial_module.TrialStatus.COMPLETED
+        return [trial for trial in trials if trial.status == done]
+
+    def _has_front(self):
+        return has_front(self.oracle.objective)
 
     def _begin(self, trial):
         self._log.begin(trial)
@@ -789,6 +904,7 @@ class Tuner(keras_tuner.Tuner):
         folder = self.get_trial_dir(trial.trial_id)
         # Of a process that was killed; a retry begins anew.
         storage.remove(os.path.join(folder, STATE_FILE))
+        self._costs.pop(trial.trial_id, None)
         if self.runner.stopping_rule:
             self._learning_curves.end(folder)
         try:
@@ -805,11 +921,24 @@ class Tuner(keras_tuner.Tuner):
         """Removes the weights that the trial that ended made superfluous."""
         if self.keep_weights is None:
             return
+        if self._has_front():
+            self._drop_weights_behind_front(ended)
+            return
         best = self.oracle.get_best_trials(self.keep_weights + 1)
         kept = [trial.trial_id for trial in best[: self.keep_weights]]
         dropped = [trial.trial_id for trial in best[self.keep_weights :]]
         for trial_id in {*dropped, ended.trial_id}.difference(kept):
             remove_weights(self.get_trial_dir(trial_id))
+
+    def _drop_weights_behind_front(self, ended):
+        # One trial of the front may make many of them superfluous.
+        number = max(self.keep_weights, len(self.oracle.pareto_front()))
+        best = self.oracle.get_best_trials(len(self.oracle.end_order))
+        kept = {trial.trial_id for trial in best[:number]}
+        known = set(self.oracle.end_order) if self._kept is None else self._kept
+        for trial_id in {*known, ended.trial_id}.difference(kept):
+            remove_weights(self.get_trial_dir(trial_id))
+        self._kept = kept
 
     def _fail(self, trial, message, is_final):
         trial.message = message
@@ -825,7 +954,9 @@ class Tuner(keras_tuner.Tuner):
         objective = self.oracle.objective
         if result is None and record.metrics.exists(objective.name):
             return  # An overridden `run_trial` that reports by itself.
-        self._record(trial, as_metrics(result, objective))
+        costs = self._costs_of(trial)
+        metrics = as_metrics(result, self.runner.objective_of(costs))
+        self._record(trial, costs.values() | metrics)
 
     def _record(self, trial, metrics):
         remarks = []
@@ -861,6 +992,7 @@ class Tuner(keras_tuner.Tuner):
                 self._interruption.callback(),
             ],
             note=self._progress.note,
+            costs=self._costs_of(trial),
         )
 
     def _hooks(self, trial):

@@ -51,7 +51,7 @@ def searched(tmp_path_factory):
     return search(
         tmp_path_factory.mktemp("search"),
         AfterCompression("int8", prune=0.5, epochs=1),
-        [MAX_ACCURACY, MIN_BYTES],
+        [nas.costs.Parameters(), "int8_val_accuracy", "int8_size_bytes"],
     )
 
 
@@ -81,6 +81,10 @@ def test_the_training_before_is_reported_too(searched):
     for trial in searched.oracle.trials.values():
         for name in ("val_accuracy", "loss", "best_epoch"):
             assert trial.metrics.exists(name)
+        # Measured by the tuner: 7 a unit, and 2.
+        units = trial.hyperparameters["units"]
+        cost = trial.metrics.get_best_value("parameters")
+        assert cost == 7 * units + 2
 
 
 def test_more_units_are_a_larger_file(searched):

@@ -1,8 +1,8 @@
 """What every oracle has to keep: who takes part, and the means to check it.
 
 A new oracle joins `oracle_contract_test.py` with one line in `ORACLES`, and
-one for several objectives `multi_objective_contract_test.py` with one in
-`MULTI_OBJECTIVE`.
+`multi_objective_contract_test.py` with one in `MULTI_OBJECTIVE`: a list of
+objectives is for all of them.
 """
 
 import dataclasses
@@ -44,6 +44,7 @@ class Participant:
     early: dict = dataclasses.field(default_factory=dict)
     beats_random: bool = True
     seeds: int = 20
+    spreads: bool = True
 
     def __call__(self, space=None, **arguments):
         """Creates the oracle for a short search in a space."""
@@ -116,6 +117,25 @@ MULTI_OBJECTIVE = [
     ),
     Participant(oracles.ParetoBayesianOracle, early={"num_initial_points": 4}),
     Participant(oracles.NSGA2Oracle, early={"population_size": 4}),
+    # Made for one objective: a random direction for each proposal.
+    Participant(
+        oracles.RegularizedEvolutionOracle, early={"population_size": 4}
+    ),
+    Participant(
+        oracles.BayesianOptimizationOracle,
+        early={"num_initial_points": 4},
+        seeds=3,
+    ),
+    Participant(oracles.LocalSearchOracle, early={"initial_trials": 3}),
+    Participant(
+        oracles.MonteCarloTreeSearchOracle, early={"initial_trials": 3}
+    ),
+    Participant(oracles.ReinforcementLearningOracle, spreads=False),
+    Participant(
+        oracles.ReinforcementLearningOracle,
+        {"algorithm": "ppo"},
+        spreads=False,
+    ),
 ]
 
 

@@ -682,7 +682,7 @@ def test_of_several_steps_the_best_one_counts(create):
     assert (best.score, best.best_step) == (0.3, 1)
 
 
-def test_the_sum_of_several_objectives_counts_as_in_kerastuner(create):
+def test_the_sum_of_several_objectives_is_the_score_as_in_kerastuner(create):
     objective = [
         keras_tuner.Objective("loss", "min"),
         keras_tuner.Objective("accuracy", "max"),

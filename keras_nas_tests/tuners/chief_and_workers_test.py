@@ -13,8 +13,8 @@ import keras_nas as nas
 from keras_nas_tests.tuners.tiny_searches import X, Y, build
 
 tuner = nas.RandomSearch(
-    build, "val_loss", max_trials=3, seed=1, directory=sys.argv[1],
-    overwrite=True)
+    build, ["val_loss", nas.costs.Parameters()], max_trials=3, seed=1,
+    directory=sys.argv[1], overwrite=True)
 tuner.search(X, Y, validation_data=(X, Y), verbose=0)
 """
 
@@ -50,3 +50,8 @@ def test_a_chief_and_its_worker_search_together(tmp_path):
     ]
     assert [trial["status"] for trial in trials] == ["COMPLETED"] * 3
     assert len(list(project.glob("trial_*/checkpoint.weights.h5"))) == 3
+    for trial in trials:
+        # The worker measures; see tiny_searches for the number.
+        (cost,) = trial["metrics"]["metrics"]["parameters"]["observations"]
+        units = trial["hyperparameters"]["values"]["units"]
+        assert cost["value"] == [4 * units + 1]
