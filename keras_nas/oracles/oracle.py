@@ -319,13 +319,37 @@ class Oracle(keras_tuner.Oracle):
         columns = len(architectures.encoding_columns(space))
         return np.array(rows, dtype="float64").reshape(len(rows), columns)
 
-    def pareto_front(self):
-        """Returns the completed trials that no other one dominates."""
+    def pareto_front(self, objectives=None):
+        """Returns the completed trials that no other one dominates.
+
+        Args:
+            objectives: Optional list of names, the objectives to compare by.
+                By default all of them.
+
+        Returns:
+            List of trials, in the order they ended.
+
+        Raises:
+            ValueError: If a name is not that of an objective.
+        """
+        columns = self._columns(objectives)
         trials = list(self._own_completed_trials())[::-1]
         if not trials:
             return []
-        front = pareto.non_dominated([self.losses(t) for t in trials])
+        losses = [[self.losses(t)[i] for i in columns] for t in trials]
+        front = pareto.non_dominated(losses)
         return [t for t, is_in in zip(trials, front, strict=True) if is_in]
+
+    def _columns(self, objectives):
+        known = [objective.name for objective in self.objectives]
+        names = known if objectives is None else objectives
+        is_list = isinstance(names, (list, tuple)) and names
+        if not is_list or not set(names) <= set(known):
+            raise ValueError(
+                "Invalid value received for argument `objectives`. Expected a "
+                f"list of some of {known}. Received: objectives={objectives!r}"
+            )
+        return [known.index(name) for name in names]
 
     def improvements(self, trials):
         """Tells which trials were better than all before them.

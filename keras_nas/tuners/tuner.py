@@ -432,16 +432,32 @@ class Tuner(keras_tuner.Tuner):
         trials = self._best_trials(num_trials)
         return [trial.hyperparameters for trial in trials]
 
-    def pareto_front(self):
+    def pareto_front(self, objectives=None):
         """Returns the trials that no other trial is better than throughout.
+
+        Args:
+            objectives: Optional list of names, the objectives to compare by:
+                with the latency on several devices among the objectives, each
+                device has a front of its own, such as that of
+                `["val_accuracy", "pixel8_latency_ms"]`. By default all.
 
         Returns:
             List of `keras_tuner.engine.trial.Trial`, the best in the first
             objective first. `tuner.load_model(trial)` gives the model of one.
             With a single objective it is the best trial, or several equals.
+
+        Raises:
+            ValueError: If a name is not that of an objective.
         """
-        front = self.oracle.pareto_front()
-        return sorted(front, key=self.oracle.losses)
+        front = self.oracle.pareto_front(objectives)
+        names = [objective.name for objective in self.oracle.objectives]
+        first = names.index(objectives[0]) if objectives else 0
+
+        def losses(trial):
+            of_all = self.oracle.losses(trial)
+            return of_all[first], of_all
+
+        return sorted(front, key=losses)
 
     def hypervolume(self, reference=None):
         """Measures how far the Pareto front has come, trial by trial.

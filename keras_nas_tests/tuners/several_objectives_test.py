@@ -386,6 +386,18 @@ def test_the_front_stands_in_the_order_of_the_first_objective(tmp_path):
     assert set(units_of(one.pareto_front())) == {5, 6}
 
 
+def test_a_front_can_be_that_of_some_objectives(tmp_path):
+    """One search for several devices: each has a front of its own."""
+    tuner = searched(tmp_path)
+    both = ["parameters", "val_accuracy"]
+    assert units_of(tuner.pareto_front(both)) == [1, 2, 3, 5]
+    assert units_of(tuner.pareto_front(["parameters"])) == [1]
+    assert set(units_of(tuner.pareto_front(["val_accuracy"]))) == {5, 6}
+    for wrong in (["latency_ms"], [], "parameters"):
+        with pytest.raises(ValueError, match="list of some of"):
+            tuner.pareto_front(wrong)
+
+
 def test_the_best_are_the_knee_the_ends_and_what_lies_between(tmp_path):
     tuner = searched(tmp_path)
     # Shares of the front: 3 has (0.08, 0.5), 2 has (0.85, 0.25).
