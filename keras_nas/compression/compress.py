@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -14,7 +15,10 @@ from keras_nas.compression.compression_report import (
     CompressionReport,
     LayerReport,
 )
-from keras_nas.compression.compression_stage import is_kernel
+from keras_nas.compression.compression_stage import (
+    is_kernel,
+    treated_kernels,
+)
 from keras_nas.compression.host_model import HostModel
 from keras_nas.compression.magnitude_pruning import (
     MagnitudePruning,
@@ -150,7 +154,10 @@ def compress(
                         x,
                         y,
                         epochs=num_epochs,
-                        callbacks=_listed(callbacks),
+                        callbacks=[
+                            stage.kept_weights(source),
+                            *_listed(callbacks),
+                        ],
                         **fit_arguments,
                     ).history
             continue
@@ -160,16 +167,20 @@ def compress(
         for name, reason in left_alone.items():
             notes.setdefault(name, {})[stage.name] = reason
         host = HostModel(
-            bridge, trained, functools.partial(stage.unwrap, bridge)
+            bridge,
+            trained,
+            functools.partial(stage.unwrap, bridge),
+            stage.kept_weights(trained),
         )
         if num_epochs:
-            host.fit(
-                x,
-                y,
-                epochs=num_epochs,
-                callbacks=[*own_callbacks, *_listed(callbacks)],
-                **fit_arguments,
-            )
+            with stage.waiting(_listed(callbacks), num_epochs):
+                host.fit(
+                    x,
+                    y,
+                    epochs=num_epochs,
+                    callbacks=[*own_callbacks, *_listed(callbacks)],
+                    **fit_arguments,
+                )
             history[stage.name] = host.history.history
         source = stage.unwrap(bridge, trained)
         if isinstance(stage, QuantizationAwareTraining):
@@ -188,17 +199,10 @@ def _stages(
         check_sparsity(prune, prune_schedule)
         stages.append(MagnitudePruning(prune, prune_schedule, skip))
     if cluster is not None:
-        keeps = prune is not None
-        check_num_clusters(cluster, keeps)
-        stages.append(WeightClustering(cluster, keeps, skip))
+        check_num_clusters(cluster, prune is not None)
+        stages.append(WeightClustering(cluster, skip))
     if quantization_aware:
-        stages.append(
-            QuantizationAwareTraining(
-                keep_sparsity=prune is not None,
-                keep_clusters=cluster is not None,
-                skip=skip,
-            )
-        )
+        stages.append(QuantizationAwareTraining(skip))
     if not stages:
         raise ValueError(
             "Nothing to do: pass at least one of the arguments "
@@ -276,17 +280,25 @@ def _listed(callbacks):
 
 def _report(model, stages, notes):
     layers = {layer.name: layer for layer in all_layers(model)}
+    missed = []
     reports = [
-        _layer_report(layer, stages, dict(notes.pop(layer.name, {})))
+        _layer_report(layer, stages, dict(notes.pop(layer.name, {})), missed)
         for layer in layers.values()
     ]
+    if missed:
+        warnings.warn(
+            "Not all layers have what was asked for, as the report says too. "
+            "The training may have ended before all zeros were there. "
+            + "; ".join(missed),
+            stacklevel=3,
+        )
     for name, found in notes.items():  # Operations, which are no layers.
         reasons = [reason for reason in found.values() if reason]
         reports.append(LayerReport(name, "operation", notes=reasons))
     return CompressionReport(reports)
 
 
-def _layer_report(layer, stages, found):
+def _layer_report(layer, stages, found, missed):
     report = LayerReport(layer.name, type(layer).__name__)
     for stage in stages:
         if isinstance(stage, ChannelStage):
@@ -298,18 +310,21 @@ def _layer_report(layer, stages, found):
         report.num_weights = sum(kernel.size for kernel in kernels)
         zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
         report.sparsity = zeros / report.num_weights
+        treated = [weight.numpy() for weight in treated_kernels(layer)]
         for stage in stages:
             if stage.name in found or stage.value_of(layer.name) is None:
                 continue
+            shortfall = stage.shortfall(layer.name, treated)
+            if shortfall is not None:
+                found[stage.name] = shortfall
+                missed.append(f"{layer.name}: {shortfall}")
+            elif stage.name != "quantize" and len(treated) < len(kernels):
+                found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:
-                found["prune"] = (
-                    f"{stage.value_of(layer.name)} does not fit a kernel of "
-                    f"the shape {kernels[0].shape}"
-                )
                 continue
             report.done.append(stage.done)
             if stage.name == "cluster":
-                report.num_clusters = max(map(_count_values, kernels))
+                report.num_clusters = max(map(_count_values, treated))
     report.notes = [reason for reason in found.values() if reason]
     return report
 
