@@ -1,5 +1,6 @@
 """Training with the rounding errors of int8, so that weights adapt to them."""
 
+import functools
 import re
 
 import numpy as np
@@ -86,8 +87,11 @@ class QuantizationAwareTraining(CompressionStage):
             except Exception as error:
                 for name in _blamed(error, bridge.model, candidates, scheme):
                     left_alone.add(name)
-                    reason = _unknown(bridge.model.get_layer(name), bridge)
-                    _note(notes, bridge, name, reason or "")
+                    layer = bridge.layer_of(name) or bridge.model.get_layer(
+                        name
+                    )
+                    reason = f"{_describe(layer)}: {error}"
+                    _note(notes, bridge, name, reason)
         # Before the training they can be told by their values.
         self._variables = _find_variables(bridge, model)
         return model, notes, []
@@ -143,10 +147,6 @@ def _describe(layer):
     )
 
 
-def _unknown(layer, bridge):
-    return _describe(bridge.layer_of(layer.name) or layer)
-
-
 def _note(notes, bridge, name, reason):
     if reason:
         source = bridge.layer_of(name)
@@ -157,20 +157,53 @@ def _quantized(model, names, scheme):
     """Returns a copy of a model with int8 emulated in some layers."""
     tfmot, tf_keras = import_tfmot()
     quantization = tfmot.quantization.keras
+    no_emulation = _no_emulation_class()
     own_classes = {
         type(layer).__name__: type(layer)
         for layer in model.layers
         if type(layer).__name__ == "WrappingLayer"
     }
+    own_classes[no_emulation.__name__] = no_emulation
 
     def annotate(layer):
-        if layer.name not in names:
-            return layer
-        return quantization.quantize_annotate_layer(layer)
+        if layer.name in names:
+            return quantization.quantize_annotate_layer(layer)
+        if isinstance(layer, tf_keras.layers.Activation):
+            # TF-MOT would quantise what the next layer is given, and fails if
+            # that is of an activation which it does not know.
+            return quantization.quantize_annotate_layer(layer, no_emulation())
+        return layer
 
     with quantization.quantize_scope(own_classes):
         annotated = tf_keras.models.clone_model(model, clone_function=annotate)
         return quantization.quantize_apply(annotated, scheme)
+
+
+@functools.cache
+def _no_emulation_class():
+    """Returns the class of what tells TF-MOT to leave a layer as it is."""
+    tfmot, _ = import_tfmot()
+
+    class NoEmulation(tfmot.quantization.keras.QuantizeConfig):
+        def get_weights_and_quantizers(self, layer):
+            return []
+
+        def get_activations_and_quantizers(self, layer):
+            return []
+
+        def set_quantize_weights(self, layer, quantize_weights):
+            pass
+
+        def set_quantize_activations(self, layer, quantize_activations):
+            pass
+
+        def get_output_quantizers(self, layer):
+            return []
+
+        def get_config(self):
+            return {}
+
+    return NoEmulation
 
 
 def _blamed(error, model, names, scheme):
