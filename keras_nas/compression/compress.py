@@ -61,8 +61,9 @@ def compress(
     What is asked for is done in this order, each stage on the result of the
     one before and with an optimizer of its own: pruning of channels, pruning
     of weights, clustering, training for quantisation. A later stage keeps the
-    zeros and the clusters of the earlier ones. Layers that cannot be treated
-    are left as they are, and the report says so.
+    zeros and the clusters of the earlier ones, and those that the model came
+    with. Layers that cannot be treated are left as they are, and the report
+    says so; it also says, with a warning, where less was reached than asked.
 
     Fewer channels make a `.tflite` file smaller and faster. Pruned or clustered
     weights do neither; they make it compress better, in an app's download for
@@ -91,6 +92,7 @@ def compress(
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
+            `EarlyStopping` waits until all weights are pruned.
         optimizer: Optional optimizer for these trainings. By default that of
             `model`, with its settings and no state.
         verbose: As for `fit`.
@@ -313,6 +315,8 @@ def _layer_report(layer, stages, found, missed):
         treated = [weight.numpy() for weight in treated_kernels(layer)]
         for stage in stages:
             if stage.name in found or stage.value_of(layer.name) is None:
+                continue
+            if not treated and stage.name != "quantize":
                 continue
             shortfall = stage.shortfall(layer.name, treated)
             if shortfall is not None:

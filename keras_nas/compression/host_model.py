@@ -206,7 +206,10 @@ def _unrolled(config):
 
 
 def _num_steps(layer):
-    shape = layer.input_shape
+    try:
+        shape = layer.input_shape
+    except AttributeError:  # It is shared by inputs of several lengths.
+        return MAX_STEPS + 1
     while isinstance(shape, list):  # Of several inputs.
         shape = shape[0]
     return shape[1] or MAX_STEPS + 1

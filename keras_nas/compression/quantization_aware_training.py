@@ -130,14 +130,20 @@ def _refusal(layer, source, registry):
         return "" if source is None else _describe(source)
     if kind not in _TRANSFORMED and not registry.supports(layer):
         return _describe(source or layer)
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", None)
-    if activation is not None and name not in _ACTIVATIONS:
+    name = _unknown_activation(layer)
+    if name is not None:
         return (
             f"TF-MOT does not train the activation {name} for int8; the "
             "conversion quantises the layer"
         )
     return None
+
+
+def _unknown_activation(layer):
+    """Returns the name of an activation that TF-MOT cannot emulate."""
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return None if activation is None or name in _ACTIVATIONS else name
 
 
 def _describe(layer):
@@ -158,6 +164,7 @@ def _quantized(model, names, scheme):
     tfmot, tf_keras = import_tfmot()
     quantization = tfmot.quantization.keras
     no_emulation = _no_emulation_class()
+    registry = scheme.get_quantize_registry()
     own_classes = {
         type(layer).__name__: type(layer)
         for layer in model.layers
@@ -168,9 +175,9 @@ def _quantized(model, names, scheme):
     def annotate(layer):
         if layer.name in names:
             return quantization.quantize_annotate_layer(layer)
-        if isinstance(layer, tf_keras.layers.Activation):
-            # TF-MOT would quantise what the next layer is given, and fails if
-            # that is of an activation which it does not know.
+        if registry.supports(layer) and _unknown_activation(layer):
+            # TF-MOT would quantise what the next layer is given, and fails at
+            # an activation which it does not know.
             return quantization.quantize_annotate_layer(layer, no_emulation())
         return layer
 
