@@ -5,6 +5,7 @@ import contextlib
 import keras
 
 from keras_nas.compression.channel_pruning import prune_channels
+from keras_nas.compression.kept_weights import KeptWeights
 
 
 class ChannelStage:
@@ -68,6 +69,18 @@ class ChannelStage:
         done = [f"channels {before} -> {after}"] if after < before else []
         note = layer.reason and f"channels kept: {layer.reason}"
         return done, note
+
+    def kept_weights(self, model):
+        """Returns a callback that puts zeros and shared values back.
+
+        Args:
+            model: Keras 3 model that is trained, pruned or clustered before.
+        """
+        kept_weights = KeptWeights(model.trainable_variables)
+        return keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: kept_weights.put_back(),
+            on_train_end=lambda logs: kept_weights.put_back(),
+        )
 
     @contextlib.contextmanager
     def lower_momentum(self, model, momentum):

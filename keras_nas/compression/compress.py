@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -14,7 +15,10 @@ from keras_nas.compression.compression_report import (
     CompressionReport,
     LayerReport,
 )
-from keras_nas.compression.compression_stage import is_kernel
+from keras_nas.compression.compression_stage import (
+    is_kernel,
+    treated_kernels,
+)
 from keras_nas.compression.host_model import HostModel
 from keras_nas.compression.magnitude_pruning import (
     MagnitudePruning,
@@ -57,8 +61,9 @@ def compress(
     What is asked for is done in this order, each stage on the result of the
     one before and with an optimizer of its own: pruning of channels, pruning
     of weights, clustering, training for quantisation. A later stage keeps the
-    zeros and the clusters of the earlier ones. Layers that cannot be treated
-    are left as they are, and the report says so.
+    zeros and the clusters of the earlier ones, and those that the model came
+    with. Layers that cannot be treated are left as they are, and the report
+    says so; it also says, with a warning, where less was reached than asked.
 
     Fewer channels make a `.tflite` file smaller and faster. Pruned or clustered
     weights do neither; they make it compress better, in an app's download for
@@ -87,6 +92,7 @@ def compress(
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
+            `EarlyStopping` waits until all weights are pruned.
         optimizer: Optional optimizer for these trainings. By default that of
             `model`, with its settings and no state.
         verbose: As for `fit`.
@@ -150,7 +156,10 @@ def compress(
                         x,
                         y,
                         epochs=num_epochs,
-                        callbacks=_listed(callbacks),
+                        callbacks=[
+                            stage.kept_weights(source),
+                            *_listed(callbacks),
+                        ],
                         **fit_arguments,
                     ).history
             continue
@@ -160,16 +169,20 @@ def compress(
         for name, reason in left_alone.items():
             notes.setdefault(name, {})[stage.name] = reason
         host = HostModel(
-            bridge, trained, functools.partial(stage.unwrap, bridge)
+            bridge,
+            trained,
+            functools.partial(stage.unwrap, bridge),
+            stage.kept_weights(trained),
         )
         if num_epochs:
-            host.fit(
-                x,
-                y,
-                epochs=num_epochs,
-                callbacks=[*own_callbacks, *_listed(callbacks)],
-                **fit_arguments,
-            )
+            with stage.waiting(_listed(callbacks), num_epochs):
+                host.fit(
+                    x,
+                    y,
+                    epochs=num_epochs,
+                    callbacks=[*own_callbacks, *_listed(callbacks)],
+                    **fit_arguments,
+                )
             history[stage.name] = host.history.history
         source = stage.unwrap(bridge, trained)
         if isinstance(stage, QuantizationAwareTraining):
@@ -188,17 +201,10 @@ def _stages(
         check_sparsity(prune, prune_schedule)
         stages.append(MagnitudePruning(prune, prune_schedule, skip))
     if cluster is not None:
-        keeps = prune is not None
-        check_num_clusters(cluster, keeps)
-        stages.append(WeightClustering(cluster, keeps, skip))
+        check_num_clusters(cluster, prune is not None)
+        stages.append(WeightClustering(cluster, skip))
     if quantization_aware:
-        stages.append(
-            QuantizationAwareTraining(
-                keep_sparsity=prune is not None,
-                keep_clusters=cluster is not None,
-                skip=skip,
-            )
-        )
+        stages.append(QuantizationAwareTraining(skip))
     if not stages:
         raise ValueError(
             "Nothing to do: pass at least one of the arguments "
@@ -276,17 +282,25 @@ def _listed(callbacks):
 
 def _report(model, stages, notes):
     layers = {layer.name: layer for layer in all_layers(model)}
+    missed = []
     reports = [
-        _layer_report(layer, stages, dict(notes.pop(layer.name, {})))
+        _layer_report(layer, stages, dict(notes.pop(layer.name, {})), missed)
         for layer in layers.values()
     ]
+    if missed:
+        warnings.warn(
+            "Not all layers have what was asked for, as the report says too. "
+            "The training may have ended before all zeros were there. "
+            + "; ".join(missed),
+            stacklevel=3,
+        )
     for name, found in notes.items():  # Operations, which are no layers.
         reasons = [reason for reason in found.values() if reason]
         reports.append(LayerReport(name, "operation", notes=reasons))
     return CompressionReport(reports)
 
 
-def _layer_report(layer, stages, found):
+def _layer_report(layer, stages, found, missed):
     report = LayerReport(layer.name, type(layer).__name__)
     for stage in stages:
         if isinstance(stage, ChannelStage):
@@ -298,18 +312,23 @@ def _layer_report(layer, stages, found):
         report.num_weights = sum(kernel.size for kernel in kernels)
         zeros = sum(int(np.sum(kernel == 0)) for kernel in kernels)
         report.sparsity = zeros / report.num_weights
+        treated = [weight.numpy() for weight in treated_kernels(layer)]
         for stage in stages:
             if stage.name in found or stage.value_of(layer.name) is None:
                 continue
+            if not treated and stage.name != "quantize":
+                continue
+            shortfall = stage.shortfall(layer.name, treated)
+            if shortfall is not None:
+                found[stage.name] = shortfall
+                missed.append(f"{layer.name}: {shortfall}")
+            elif stage.name != "quantize" and len(treated) < len(kernels):
+                found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:
-                found["prune"] = (
-                    f"{stage.value_of(layer.name)} does not fit a kernel of "
-                    f"the shape {kernels[0].shape}"
-                )
                 continue
             report.done.append(stage.done)
             if stage.name == "cluster":
-                report.num_clusters = max(map(_count_values, kernels))
+                report.num_clusters = max(map(_count_values, treated))
     report.notes = [reason for reason in found.values() if reason]
     return report
 

@@ -1,5 +1,7 @@
 """What `compress` returns."""
 
+import contextlib
+
 from keras_nas import export
 from keras_nas.export.conversion import CALIBRATED
 
@@ -10,8 +12,7 @@ class CompressedModel:
     Attributes:
         model: The Keras 3 model with the weights that came of it: pruned and
             clustered ones are as such in it. Quantisation is not: the weights
-            are those that int8 was emulated with, in float32; after
-            clustering, and with a `SeparableConv2D`, those from before.
+            are those that int8 was emulated with, in float32.
         report: `CompressionReport`. Print it.
         history: Dict from the name of each stage to what `fit` recorded.
 
@@ -56,10 +57,30 @@ class CompressedModel:
         Returns:
             `keras_nas.export.TFLiteModel`.
         """
-        model = self.model
+        model = self.reference_model(quantize)
+        unrolled = contextlib.nullcontext()
         if quantize in CALIBRATED and self._emulated is not None:
-            model = self._emulated
-        return export.to_tflite(model, quantize, representative_data, **kwargs)
+            unrolled = self._emulated.without_loops()
+        with unrolled:
+            return export.to_tflite(
+                model, quantize, representative_data, **kwargs
+            )
+
+    def reference_model(self, quantize=None):
+        """Returns the model that a file is to be compared with.
+
+        An int8 file computes what was emulated while the model was trained
+        for quantisation, which `model` computes only nearly.
+
+        Args:
+            quantize: As in `to_tflite`.
+
+        Returns:
+            A `keras.Model`, for `keras_nas.export.verify` for example.
+        """
+        if quantize in CALIBRATED and self._emulated is not None:
+            return self._emulated
+        return self.model
 
     def evaluate_emulated(self, *args, **kwargs):
         """Evaluates the model with int8 emulated, as `evaluate` of Keras does.

@@ -1,5 +1,7 @@
 """What all stages of `compress` have in common."""
 
+import contextlib
+
 
 class CompressionStage:
     """A way to compress, and the layers it is asked for.
@@ -19,6 +21,31 @@ class CompressionStage:
         """Set of the names of layers that the caller has given."""
         chosen = self.asked if isinstance(self.asked, dict) else ()
         return self.skip | set(chosen)
+
+    def waiting(self, callbacks, num_epochs):
+        """Keeps callbacks from ending the training while it is under way.
+
+        Args:
+            callbacks: List of Keras 3 callbacks.
+            num_epochs: Integer.
+
+        Returns:
+            Context manager for the training.
+        """
+        del callbacks, num_epochs
+        return contextlib.nullcontext()
+
+    def shortfall(self, name, kernels):
+        """Says what a layer lacks of what was asked.
+
+        Args:
+            name: String, its name.
+            kernels: List of arrays, its kernels as far as they are treated.
+
+        Returns:
+            String, or `None` if it has what was asked.
+        """
+        del name, kernels
 
     def value_of(self, name):
         """Returns what a layer is to have.
@@ -44,14 +71,34 @@ def is_kernel(weight):
     Args:
         weight: Variable of Keras 3 or tf_keras.
     """
-    return len(weight.shape) > 1 and "bias" not in weight.name
+    # The names of tf_keras start with that of the layer.
+    name = weight.name.split("/")[-1]
+    return len(weight.shape) > 1 and "bias" not in name
 
 
-def describe_unknown(layer, verb):
+def treated_kernels(layer):
+    """Returns the kernels of a layer that are pruned and clustered.
+
+    Args:
+        layer: Keras 3 layer that is.
+
+    Returns:
+        List of variables: all but the depthwise kernels, which hold few
+        weights.
+    """
+    return [
+        weight
+        for weight in layer.weights
+        if is_kernel(weight) and "depthwise" not in weight.name
+    ]
+
+
+def describe_unknown(layer, source, verb):
     """Says that TF-MOT does not know a kind of layer.
 
     Args:
         layer: tf_keras layer.
+        source: The Keras 3 layer behind it.
         verb: String, what it does not do.
 
     Returns:
@@ -59,4 +106,4 @@ def describe_unknown(layer, verb):
     """
     if not any(len(weight.shape) > 1 for weight in layer.weights):
         return ""
-    return f"TF-MOT does not {verb} {type(layer).__name__}"
+    return f"TF-MOT does not {verb} {type(source).__name__}"

@@ -1,9 +1,13 @@
 """Training of a tf_keras model by the `fit` of Keras 3."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 from keras_nas.compile_arguments import compile_like
+from keras_nas.compression.legacy_keras import import_tfmot
+from keras_nas.export.unrolled_loops import MAX_STEPS, unrolled_loops
 from keras_nas.graph import functional
 
 
@@ -19,15 +23,16 @@ class HostModel(keras.Model):
         hosted: tf_keras model with the inputs and outputs of `bridge.model`.
         to_keras: Function of `hosted` that returns the Keras 3 model with its
             weights, for callbacks that save.
+        kept_weights: Optional `KeptWeights`, put back after each step.
 
     Attributes:
         hosted: The tf_keras model.
     """
 
-    def __init__(self, bridge, hosted, to_keras):
+    def __init__(self, bridge, hosted, to_keras, kept_weights=None):
         super().__init__(name=bridge.source.name)
         # In a container that Keras does not look into.
-        self._kept = _Untracked(bridge, hosted, to_keras)
+        self._kept = _Untracked(bridge, hosted, to_keras, kept_weights)
         self.output_names = list(self._kept.source.output_names)
         # Optimizers of Keras 3 take variables of Keras 3 only: the weights are
         # copied to these for the step, and back.
@@ -84,6 +89,12 @@ class HostModel(keras.Model):
         packed = keras.tree.pack_sequence_as(model.input, tensors)
         return self.hosted(packed, training=training)
 
+    def fit(self, *args, callbacks=None, **kwargs):
+        """Trains as `fit` of Keras does."""
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [_Averages(), *keras.tree.flatten(callbacks or [])]
+        return super().fit(*args, callbacks=callbacks, **kwargs)
+
     def train_step(self, data):
         """Does one step, as that of Keras does."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -105,14 +116,37 @@ class HostModel(keras.Model):
             [tf.convert_to_tensor(gradient) for gradient in gradients],
             self._copies,
         )
-        for copy, weight in zip(self._copies, weights, strict=True):
-            weight.assign(copy.value)
+        self.assign_copies()
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(
                     loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0]
                 )
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+
+    def assign_copies(self):
+        """Sets the weights to what the optimizer has made of its copies."""
+        weights = self.hosted.trainable_variables
+        for copy, weight in zip(self._copies, weights, strict=True):
+            weight.assign(copy.value)
+        if self._kept.kept_weights is not None:
+            self._kept.kept_weights.put_back()
+
+    @contextlib.contextmanager
+    def without_loops(self):
+        """Makes recurrent layers unroll their loops over time for a while.
+
+        TFLite would fuse those of tf_keras into operations that keep their
+        state from one call of the file to the next, and cannot calibrate
+        loops.
+        """
+        before = self._kept.hosted
+        with unrolled_loops(self._kept.source):
+            self._kept.hosted = _without_loops(before)
+            try:
+                yield
+            finally:
+                self._kept.hosted = before
 
     def get_weights(self):
         """Returns the weights of the tf_keras model."""
@@ -134,8 +168,56 @@ class HostModel(keras.Model):
         return self._kept.to_keras(self.hosted)
 
 
+class _Averages(keras.callbacks.Callback):
+    """Takes over the averages that `use_ema` ends a training with."""
+
+    def on_train_end(self, logs=None):
+        if self.model.optimizer.use_ema:
+            self.model.assign_copies()
+
+
+def _without_loops(model):
+    """Returns a tf_keras model with the same weights, its loops unrolled."""
+    _, tf_keras = import_tfmot()
+    made = []
+
+    def unroll(layer):
+        config = layer.get_config()
+        unrolled = _unrolled(config)
+        if unrolled == config or not _num_steps(layer) <= MAX_STEPS:
+            return layer
+        made.append((layer, type(layer).from_config(unrolled)))
+        return made[-1][1]
+
+    copy = tf_keras.models.clone_model(model, clone_function=unroll)
+    for layer, unrolled in made:
+        unrolled.set_weights(layer.get_weights())
+    return copy if made else model
+
+
+def _unrolled(config):
+    """Returns the config of a layer with that of layers inside unrolled."""
+    if isinstance(config, dict):
+        return {
+            key: True if key == "unroll" else _unrolled(value)
+            for key, value in config.items()
+        }
+    return config
+
+
+def _num_steps(layer):
+    try:
+        shape = layer.input_shape
+    except AttributeError:  # It is shared by inputs of several lengths.
+        return MAX_STEPS + 1
+    while isinstance(shape, list):  # Of several inputs.
+        shape = shape[0]
+    return shape[1] or MAX_STEPS + 1
+
+
 class _Untracked:
-    def __init__(self, bridge, hosted, to_keras):
+    def __init__(self, bridge, hosted, to_keras, kept_weights):
+        self.kept_weights = kept_weights
         self.bridge = bridge
         self.hosted = hosted
         self.to_keras = to_keras

@@ -1,13 +1,17 @@
 """Pruning of the smallest weights, while the others are trained."""
 
+import contextlib
+import math
 import re
 
 import keras
+import numpy as np
 
 from keras_nas.compression.compression_stage import (
     CompressionStage,
     describe_unknown,
 )
+from keras_nas.compression.kept_weights import KeptWeights
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _PATTERN = re.compile(r"([1-9]\d*):([1-9]\d*)$")
@@ -57,6 +61,9 @@ class MagnitudePruning(CompressionStage):
     def __init__(self, sparsity, schedule="polynomial", skip=()):
         super().__init__(sparsity, skip)
         self.schedule = schedule
+        self._pruned = []
+        # Share of the training after which no weight is pruned any more.
+        self._end = 0.0
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -79,7 +86,7 @@ class MagnitudePruning(CompressionStage):
             sparsity = self.value_of(source.name)
             if sparsity is None:
                 return layer
-            reason = _refusal(layer, sparsity)
+            reason = _refusal(layer, source, sparsity)
             if reason is not None:
                 notes[source.name] = reason
                 return layer
@@ -89,9 +96,18 @@ class MagnitudePruning(CompressionStage):
                     layer.cell.kernel,
                     layer.cell.recurrent_kernel,
                 ]
-            return tfmot.sparsity.keras.prune_low_magnitude(
-                layer, **self._arguments(tfmot, sparsity, num_steps)
-            )
+            elif type(layer).__name__ == "Conv1DTranspose":
+                # Which TF-MOT has forgotten.
+                layer.get_prunable_weights = lambda: [layer.kernel]
+            try:
+                wrapper = tfmot.sparsity.keras.prune_low_magnitude(
+                    layer, **self._arguments(tfmot, sparsity, num_steps)
+                )
+            except ValueError as error:
+                notes[source.name] = f"TF-MOT refuses it: {error}"
+                return layer
+            self._pruned.append(layer)
+            return wrapper
 
         model = tf_keras.models.clone_model(
             bridge.model, clone_function=wrap_layer
@@ -102,6 +118,61 @@ class MagnitudePruning(CompressionStage):
         """Returns the Keras 3 model with the pruned weights."""
         # The wrappers mask the weights of the layers they wrap in place.
         return bridge.copy_weights()
+
+    def kept_weights(self, model):
+        """Returns what is put back after each step of the training.
+
+        In the layers that are pruned more zeros come, and shared values get
+        lost.
+
+        Args:
+            model: tf_keras model, as `wrap` returns it.
+
+        Returns:
+            `KeptWeights`.
+        """
+        pruned = [weight for layer in self._pruned for weight in layer.weights]
+        return KeptWeights(model.trainable_variables, zeros_only=pruned)
+
+    @contextlib.contextmanager
+    def waiting(self, callbacks, num_epochs):
+        """See `CompressionStage`.
+
+        Of the epochs before all zeros are there, the first is often the best,
+        and has the fewest zeros.
+        """
+        first = max(0, math.ceil(self._end * num_epochs) - 1)
+        stopping = [
+            callback
+            for callback in callbacks
+            if isinstance(callback, keras.callbacks.EarlyStopping)
+        ]
+        before = [callback.start_from_epoch for callback in stopping]
+        for callback in stopping:
+            callback.start_from_epoch = max(callback.start_from_epoch, first)
+        try:
+            yield
+        finally:
+            for callback, epoch in zip(stopping, before, strict=True):
+                callback.start_from_epoch = epoch
+
+    def shortfall(self, name, kernels):
+        """See `CompressionStage`."""
+        asked = self.value_of(name)
+        share = asked
+        if isinstance(asked, str):
+            zeros, of = map(int, _PATTERN.match(asked).groups())
+            share = zeros / of
+        size = sum(kernel.size for kernel in kernels)
+        reached = sum(int(np.sum(kernel == 0)) for kernel in kernels)
+        if isinstance(asked, str) and not reached:
+            return (
+                f"{asked} does not fit a kernel of the shape {kernels[0].shape}"
+            )
+        # TF-MOT rounds to whole weights, and leaves one in each kernel.
+        if reached >= share * size - max(0.005 * size, len(kernels)):
+            return None
+        return f"asked for {share:.1%} zeros, reached {reached / size:.1%}"
 
     def _arguments(self, tfmot, sparsity, num_steps):
         sparsity_api = tfmot.sparsity.keras
@@ -122,6 +193,7 @@ class MagnitudePruning(CompressionStage):
                 sparsity, begin_step=0, frequency=frequency
             )
         else:
+            self._end = min(1.0, (end + 1) / max(1, num_steps))
             schedule = sparsity_api.PolynomialDecay(
                 initial_sparsity=0.0,
                 final_sparsity=sparsity,
@@ -167,13 +239,13 @@ def check_sparsity(sparsity, schedule):
         )
 
 
-def _refusal(layer, sparsity):
+def _refusal(layer, source, sparsity):
     """Returns why a layer cannot be pruned, or `None`."""
     kind = type(layer).__name__
     if kind in ("DepthwiseConv1D", "DepthwiseConv2D"):
         return "depthwise kernels are not pruned: they hold few weights"
     if kind not in _WITH_KERNELS and kind not in _RNN_NAMES:
-        return describe_unknown(layer, "prune")
+        return describe_unknown(layer, source, "prune")
     if isinstance(sparsity, str) and kind not in _BY_PATTERN:
         return f"the pattern {sparsity} is for Conv2D and Dense only"
     return None
@@ -190,5 +262,9 @@ def _pruning_steps(tfmot, model):
 
         def on_epoch_end(self, epoch, logs=None):
             update.on_epoch_end(epoch)
+
+        def on_train_end(self, logs=None):
+            # The averages of an optimizer with `use_ema` are not masked.
+            update.on_epoch_end(0)
 
     return PruningSteps()

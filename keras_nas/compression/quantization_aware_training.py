@@ -1,14 +1,21 @@
 """Training with the rounding errors of int8, so that weights adapt to them."""
 
+import functools
 import re
 
+import numpy as np
+
 from keras_nas.compression.compression_stage import CompressionStage
+from keras_nas.compression.kept_weights import KeptWeights
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _REFUSED = re.compile(r"Layer (\S+?):")
-_REFUSED_CLASS = re.compile(
-    r"(?:Layer|for Layer)\s+(?:<class '.*?(\w+)'>|(\w+))\s*(?:is not|\.)"
+# What TF-MOT emulates at the end of a layer, and in an `Activation`.
+_ACTIVATIONS = frozenset(
+    ["gelu", "linear", "relu", "sigmoid", "softmax", "swish", "tanh"]
 )
+# It knows these only together with others, or by taking them apart.
+_TRANSFORMED = ("BatchNormalization", "SeparableConv2D")
 
 
 class QuantizationAwareTraining(CompressionStage):
@@ -17,10 +24,11 @@ class QuantizationAwareTraining(CompressionStage):
     Layers that TF-MOT cannot quantise train in float; the conversion to int8,
     which needs representative data, quantises them afterwards.
 
+    The schemes of TF-MOT that keep zeros and clusters do so in dense and
+    convolutional layers only. Here they are kept in all layers, by
+    `KeptWeights`.
+
     Args:
-        keep_sparsity: Boolean, whether zeros have to stay zeros (PQAT).
-        keep_clusters: Boolean, whether kernels have to keep their number of
-            values (CQAT; with both, PCQAT).
         skip: Names of layers to leave alone.
 
     Reference:
@@ -31,10 +39,9 @@ class QuantizationAwareTraining(CompressionStage):
     name = "quantize"
     done = "trained for int8"
 
-    def __init__(self, keep_sparsity=False, keep_clusters=False, skip=()):
+    def __init__(self, skip=()):
         super().__init__(True, skip)
-        self.keep_sparsity = keep_sparsity
-        self.keep_clusters = keep_clusters
+        self._variables = {}
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -49,134 +56,255 @@ class QuantizationAwareTraining(CompressionStage):
         """
         del num_steps
         tfmot, tf_keras = import_tfmot()
-        quantization = tfmot.quantization.keras
-        scheme = self._scheme(tfmot)
-        refused = {
-            layer.name
-            for layer in bridge.model.layers
-            if self._is_skipped(bridge, layer)
-        }
-        notes = {}
+        scheme = (
+            tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
+        )
+        registry = scheme.get_quantize_registry()
+        left_alone, notes = set(), {}
+        for layer in bridge.model.layers:
+            source = bridge.layer_of(layer.name)
+            if source is not None and source.name in self.skip:
+                left_alone.add(layer.name)
+            elif (reason := _refusal(layer, source, registry)) is not None:
+                left_alone.add(layer.name)
+                _note(notes, bridge, layer.name, reason)
 
-        def annotate(layer):
-            if layer.name in refused:
-                return layer
-            return quantization.quantize_annotate_layer(layer)
-
-        # TF-MOT names one layer that it refuses at a time.
-        for _ in bridge.model.layers:
-            try:
-                with quantization.quantize_scope(_own_classes(bridge)):
-                    annotated = tf_keras.models.clone_model(
-                        bridge.model, clone_function=annotate
-                    )
-                    model = quantization.quantize_apply(annotated, scheme)
+        model = None
+        while model is None:
+            candidates = [
+                layer.name
+                for layer in bridge.model.layers
+                if layer.name not in left_alone
+            ]
+            if not candidates:
+                model = tf_keras.models.clone_model(
+                    bridge.model, clone_function=lambda layer: layer
+                )
                 break
-            except (RuntimeError, ValueError) as error:
-                names = _refused_names(error, bridge.model, refused)
-                if not names:
-                    raise
-                refused |= names
-                for name in names:
-                    _note(notes, bridge, name)
+            try:
+                model = _quantized(bridge.model, candidates, scheme)
+            # TF-MOT has errors of many classes for what it cannot do.
+            except Exception as error:
+                for name in _blamed(error, bridge.model, candidates, scheme):
+                    left_alone.add(name)
+                    layer = bridge.layer_of(name) or bridge.model.get_layer(
+                        name
+                    )
+                    reason = f"{_describe(layer)}: {error}"
+                    _note(notes, bridge, name, reason)
+        # Before the training they can be told by their values.
+        self._variables = _find_variables(bridge, model)
         return model, notes, []
 
-    def unwrap(self, bridge, model):
-        """Returns the Keras 3 model with the weights that were trained.
+    def kept_weights(self, model):
+        """Returns what is put back after each step of the training.
 
-        That is the model before, if its clusters are to be kept, which no
-        other weights have, or if TF-MOT has replaced layers by others.
+        Args:
+            model: tf_keras model, as `wrap` returns it.
+
+        Returns:
+            `KeptWeights` of all layers.
         """
-        weights = trained_weights(bridge, model)
-        if weights is None or self.keep_clusters:
-            weights = {}
-        result = bridge.with_weights(weights)
-        if self.keep_sparsity:
-            for new, old in zip(
-                result.variables, bridge.source.variables, strict=True
-            ):
-                if len(old.shape) > 1:
-                    new.assign(new.numpy() * (old.numpy() != 0))
-        return result
+        return KeptWeights(model.trainable_variables)
 
-    def _scheme(self, tfmot):
-        combined = tfmot.experimental.combine
-        if self.keep_clusters:
-            return combined.Default8BitClusterPreserveQuantizeScheme(
-                preserve_sparsity=self.keep_sparsity
-            )
-        if self.keep_sparsity:
-            return combined.Default8BitPrunePreserveQuantizeScheme()
-        return tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
-
-    def _is_skipped(self, bridge, layer):
-        if type(layer).__name__ in ("InputLayer", "WrappingLayer"):
-            return True
-        source = bridge.layer_of(layer.name)
-        return source is not None and source.name in self.skip
+    def unwrap(self, bridge, model):
+        """Returns the Keras 3 model with the weights that were trained."""
+        del model
+        return bridge.with_weights(
+            {
+                name: [variable.numpy() for variable in variables]
+                for name, variables in self._variables.items()
+            }
+        )
 
 
-def trained_weights(bridge, model):
-    """Reads the weights out of a model of TF-MOT.
+def _refusal(layer, source, registry):
+    """Returns why a layer cannot be trained for int8, or `None`.
 
-    Its wrappers hold the kernel beside the layer, and numbers of their own.
+    An empty string is no reason to mention.
+    """
+    kind = type(layer).__name__
+    if kind == "InputLayer":
+        return ""
+    if kind == "WrappingLayer":
+        return "" if source is None else _describe(source)
+    if kind not in _TRANSFORMED and not registry.supports(layer):
+        return _describe(source or layer)
+    name = _unknown_activation(layer)
+    if name is not None:
+        return (
+            f"TF-MOT does not train the activation {name} for int8; the "
+            "conversion quantises the layer"
+        )
+    return None
+
+
+def _unknown_activation(layer):
+    """Returns the name of an activation that TF-MOT cannot emulate."""
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    return None if activation is None or name in _ACTIVATIONS else name
+
+
+def _describe(layer):
+    return (
+        f"TF-MOT does not train {type(layer).__name__} for int8; the "
+        "conversion quantises it"
+    )
+
+
+def _note(notes, bridge, name, reason):
+    if reason:
+        source = bridge.layer_of(name)
+        notes[source.name if source is not None else name] = reason
+
+
+def _quantized(model, names, scheme):
+    """Returns a copy of a model with int8 emulated in some layers."""
+    tfmot, tf_keras = import_tfmot()
+    quantization = tfmot.quantization.keras
+    no_emulation = _no_emulation_class()
+    registry = scheme.get_quantize_registry()
+    own_classes = {
+        type(layer).__name__: type(layer)
+        for layer in model.layers
+        if type(layer).__name__ == "WrappingLayer"
+    }
+    own_classes[no_emulation.__name__] = no_emulation
+
+    def annotate(layer):
+        if layer.name in names:
+            return quantization.quantize_annotate_layer(layer)
+        if registry.supports(layer) and _unknown_activation(layer):
+            # TF-MOT would quantise what the next layer is given, and fails at
+            # an activation which it does not know.
+            return quantization.quantize_annotate_layer(layer, no_emulation())
+        return layer
+
+    with quantization.quantize_scope(own_classes):
+        annotated = tf_keras.models.clone_model(model, clone_function=annotate)
+        return quantization.quantize_apply(annotated, scheme)
+
+
+@functools.cache
+def _no_emulation_class():
+    """Returns the class of what tells TF-MOT to leave a layer as it is."""
+    tfmot, _ = import_tfmot()
+
+    class NoEmulation(tfmot.quantization.keras.QuantizeConfig):
+        def get_weights_and_quantizers(self, layer):
+            return []
+
+        def get_activations_and_quantizers(self, layer):
+            return []
+
+        def set_quantize_weights(self, layer, quantize_weights):
+            pass
+
+        def set_quantize_activations(self, layer, quantize_activations):
+            pass
+
+        def get_output_quantizers(self, layer):
+            return []
+
+        def get_config(self):
+            return {}
+
+    return NoEmulation
+
+
+def _blamed(error, model, names, scheme):
+    """Returns the names of layers to leave alone after an error of TF-MOT."""
+    match = _REFUSED.match(str(error))
+    if match and match[1] in names:
+        return [match[1]]
+    alone = [
+        name
+        for name in names
+        if not _can_be_quantized(model.get_layer(name), scheme)
+    ]
+    # No layer by itself: they do not go together.
+    return alone or names
+
+
+def _can_be_quantized(layer, scheme):
+    """Whether TF-MOT takes a model of nothing but this layer."""
+    _, tf_keras = import_tfmot()
+    try:
+        inputs = [
+            tf_keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+            for tensor in _as_list(layer.input)
+        ]
+        copy = type(layer).from_config(layer.get_config())
+        outputs = copy(inputs if len(inputs) > 1 else inputs[0])
+        _quantized(tf_keras.Model(inputs, outputs), [copy.name], scheme)
+    except Exception:
+        return False
+    return True
+
+
+def _as_list(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _find_variables(bridge, model):
+    """Finds the weights of each layer in a model of TF-MOT.
+
+    Its wrappers have numbers of their own beside them, and a
+    `SeparableConv2D` has become two layers of other names.
 
     Args:
         bridge: `Bridge` that the model was made from.
-        model: tf_keras model, as `QuantizationAwareTraining.wrap` returns it.
+        model: tf_keras model with the weights of `bridge.model`.
 
     Returns:
-        Dict from names of layers of `bridge.model` to lists of arrays, or
-        `None` if TF-MOT has replaced a layer by others.
+        Dict from names of layers of `bridge.model` to lists of variables, in
+        the order of the weights of the Keras 3 layer.
     """
     layers = {layer.name: layer for layer in model.layers}
-    weights = {}
+    variables, apart = {}, []
     for name in bridge.weighted_names:
-        wrapper = layers.get(f"quant_{name}", layers.get(name))
-        if wrapper is None:
-            return None
-        found = {_last_part(weight.name): weight for weight in wrapper.weights}
+        layer = layers.pop(f"quant_{name}", None) or layers.pop(name, None)
+        if layer is None:
+            apart.append(name)
+            continue
         parts = [_last_part(part) for part in bridge.weight_names(name)]
-        if len(set(parts)) < len(parts) or not set(parts) <= set(found):
-            # Parts of an unquantised layer may have like names; it is as it
-            # was, so its weights are in order.
-            if len(wrapper.weights) != len(parts):
-                return None
-            weights[name] = wrapper.get_weights()
+        found = {_last_part(weight.name): weight for weight in layer.weights}
+        if len(set(parts)) == len(parts) and set(parts) <= set(found):
+            variables[name] = [found[part] for part in parts]
+        elif hasattr(layer, "weights_in_order"):
+            variables[name] = layer.weights_in_order()
         else:
-            weights[name] = [found[part].numpy() for part in parts]
-    return weights
+            # An unquantised layer is as it was, so its weights are in order.
+            variables[name] = layer.weights[: len(parts)]
+    for name in apart:
+        values = bridge.model.get_layer(name).get_weights()
+        depthwise = _take(layers, values[:1])
+        variables[name] = depthwise + _take(layers, values[1:])
+    return variables
+
+
+def _take(layers, values):
+    """Takes the layer with these weights out of a dict of layers."""
+    for name, layer in layers.items():
+        found = []
+        for value in values:
+            found += [
+                weight
+                for weight in layer.weights
+                if weight.shape == value.shape
+                and np.array_equal(weight.numpy(), value)
+                and not any(weight is other for other in found)
+            ][:1]
+        if len(found) == len(values):
+            del layers[name]
+            return found
+    raise RuntimeError(
+        "TF-MOT has changed the weights of a layer, which is a defect of "
+        f"keras_nas. Looked for weights of the shapes "
+        f"{[value.shape for value in values]} in {sorted(layers)}"
+    )
 
 
 def _last_part(name):
     return name.split(":")[0].split("/")[-1]
-
-
-def _own_classes(bridge):
-    return {
-        type(layer).__name__: type(layer)
-        for layer in bridge.model.layers
-        if type(layer).__name__ == "WrappingLayer"
-    }
-
-
-def _refused_names(error, model, known):
-    """Returns the names of layers that an error of TF-MOT is about."""
-    match = _REFUSED.match(str(error))
-    if match and match[1] not in known:
-        return {match[1]}
-    match = _REFUSED_CLASS.search(str(error))
-    kind = match and (match[1] or match[2])
-    return {
-        layer.name
-        for layer in model.layers
-        if type(layer).__name__ == kind and layer.name not in known
-    }
-
-
-def _note(notes, bridge, name):
-    source = bridge.layer_of(name)
-    kind = type(bridge.model.get_layer(name)).__name__
-    notes[source.name if source is not None else name] = (
-        f"TF-MOT does not train {kind} for int8; the conversion quantises it"
-    )

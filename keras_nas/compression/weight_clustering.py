@@ -7,6 +7,7 @@ from keras_nas.compression.compression_stage import (
     describe_unknown,
     is_kernel,
 )
+from keras_nas.compression.kept_weights import KeptWeights
 from keras_nas.compression.legacy_keras import import_tfmot
 
 _CLUSTERED = frozenset(
@@ -33,10 +34,11 @@ _CLUSTERED = frozenset(
 class WeightClustering(CompressionStage):
     """Gives each kernel a small number of different values.
 
+    Zeros stay zeros, as one of these values.
+
     Args:
         num_clusters: Integer, how many values a kernel may have, or a dict of
             these by name of layer, for layers that are to be clustered.
-        keep_sparsity: Boolean, whether zeros have to stay zeros.
         skip: Names of layers to leave alone.
 
     Reference:
@@ -47,9 +49,9 @@ class WeightClustering(CompressionStage):
     name = "cluster"
     done = "clustered"
 
-    def __init__(self, num_clusters, keep_sparsity=False, skip=()):
+    def __init__(self, num_clusters, skip=()):
         super().__init__(num_clusters, skip)
-        self.keep_sparsity = keep_sparsity
+        self._clustered = []
 
     def wrap(self, bridge, num_steps):
         """Makes the tf_keras model that is trained.
@@ -74,22 +76,24 @@ class WeightClustering(CompressionStage):
             number = self.value_of(source.name)
             if number is None:
                 return layer
-            reason = _refusal(layer, number)
+            reason = _refusal(layer, source, number)
             if reason is not None:
                 notes[source.name] = reason
                 return layer
             try:
-                return clustering.cluster_weights(
+                wrapper = clustering.cluster_weights(
                     layer,
                     number_of_clusters=number,
                     cluster_centroids_init=(
                         clustering.CentroidInitialization.KMEANS_PLUS_PLUS
                     ),
-                    preserve_sparsity=self.keep_sparsity,
+                    preserve_sparsity=_is_pruned(layer),
                 )
             except ValueError as error:
                 notes[source.name] = f"TF-MOT refuses it: {error}"
                 return layer
+            self._clustered.append(wrapper)
+            return wrapper
 
         model = tf_keras.models.clone_model(
             bridge.model, clone_function=wrap_layer
@@ -102,6 +106,36 @@ class WeightClustering(CompressionStage):
         return bridge.copy_weights(
             tfmot.clustering.keras.strip_clustering(model)
         )
+
+    def kept_weights(self, model):
+        """Returns what is put back after each step of the training.
+
+        Args:
+            model: tf_keras model, as `wrap` returns it.
+
+        Returns:
+            `KeptWeights` of the layers that are not clustered here.
+        """
+        clustered = {
+            id(weight)
+            for wrapper in self._clustered
+            for weight in wrapper.trainable_weights
+        }
+        return KeptWeights(
+            [
+                weight
+                for weight in model.trainable_variables
+                if id(weight) not in clustered
+            ]
+        )
+
+    def shortfall(self, name, kernels):
+        """See `CompressionStage`."""
+        asked = self.value_of(name)
+        reached = max(len(np.unique(k[k != 0])) for k in kernels)
+        if reached <= asked:
+            return None
+        return f"asked for {asked} values, has {reached}"
 
 
 def check_num_clusters(num_clusters, keep_sparsity):
@@ -133,14 +167,25 @@ def check_num_clusters(num_clusters, keep_sparsity):
             )
 
 
-def _refusal(layer, number):
+def _refusal(layer, source, number):
     if type(layer).__name__ not in _CLUSTERED:
-        return describe_unknown(layer, "cluster")
+        return describe_unknown(layer, source, "cluster")
     for weight in layer.trainable_weights:
         # Its k-means++ fails if there are fewer values to choose from.
         if is_kernel(weight) and not _has_values(weight.numpy(), number):
             return f"has no more than {number} different weights as it is"
     return None
+
+
+def _is_pruned(layer):
+    return any(
+        0 < np.count_nonzero(array) < array.size
+        for array in (
+            weight.numpy()
+            for weight in layer.trainable_weights
+            if is_kernel(weight)
+        )
+    )
 
 
 def _has_values(array, number):

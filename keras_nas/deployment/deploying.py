@@ -206,8 +206,9 @@ def deploy(
         tflite_model = tflite_model.with_metadata(
             description.metadata(tflite_model)
         )
+        reference = _reference(compressed, name, function, scorer, data, score)
         variants[name] = _tested(
-            name, tflite_model, function.model, data, scorer, baselines, limits
+            name, tflite_model, reference, data, scorer, baselines, limits
         )
     if len(errors) == len(names):
         _raise_conversion_error(errors, model, variants)
@@ -289,6 +290,17 @@ def _convert(model, compressed, name, samples):
         raise export.ConversionError(str(error)) from error
 
 
+def _reference(compressed, name, function, scorer, data, score):
+    """Returns the model that a file has to equal, and its score."""
+    if compressed is None:
+        return function.model, score
+    model = compressed.reference_model(name)
+    if model is not function.model and scorer is not None:
+        outputs = ModelFunction(model).predict(data.x)
+        score = scorer.compute(data.y, outputs)
+    return model, score
+
+
 def _raise_conversion_error(errors, model, variants):
     """No file at all: shows what they have in common, if they have it."""
     for error in errors:
@@ -314,15 +326,16 @@ def _baseline(name, model, score, drop):
     )
 
 
-def _tested(name, tflite_model, model, data, scorer, baselines, limits):
+def _tested(name, tflite_model, reference, data, scorer, baselines, limits):
     """Verifies and measures one file, but for its latency."""
+    model, expected = reference
     few = {key: array[:_VERIFIED_SAMPLES] for key, array in data.x.items()}
     report = export.verify(tflite_model, model, few)
     score = None
     # A file that does not run has no score.
     if scorer is not None and report["runs with XNNPACK"].passed:
         score = scorer.compute(data.y, tflite_model.predict_by_name(data.x))
-        check = _accuracy_check(scorer, baselines[-1].score, score, limits)
+        check = _accuracy_check(scorer, expected, score, limits)
         if check is not None:
             report = export.VerificationReport([*report.checks, check])
     return Variant(

@@ -1,3 +1,6 @@
+import contextlib
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_nas as nas
+from keras_nas import export
 from keras_nas.compression import compress
 
 
@@ -192,6 +196,16 @@ class Scaled(layers.Layer):
         return inputs * self.scale
 
 
+class Mixed(layers.Layer):
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], 8), name="kernel", initializer="normal"
+        )
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.kernel)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -318,25 +332,318 @@ def test_training_for_int8_changes_the_weights_of_the_model():
     )
 
 
-def test_training_for_int8_keeps_the_zeros():
+def int8_kernels(file):
+    """Returns the weights of an int8 file by shape, output channels first."""
+    interpreter = tf.lite.Interpreter(
+        model_content=file.content,
+        experimental_op_resolver_type=(
+            tf.lite.experimental.OpResolverType.BUILTIN_REF
+        ),
+    )
+    interpreter.allocate_tensors()
+    kernels = {}
+    for details in interpreter.get_tensor_details():
+        # What is computed is not there before the first run.
+        if details["dtype"] == np.int8 and len(details["shape"]) > 1:
+            with contextlib.suppress(ValueError):
+                array = interpreter.get_tensor(details["index"])
+                kernels[array.shape] = array
+    return kernels
+
+
+def sequence_model():
+    # Conv1D and LSTM are what TF-MOT does not train for int8.
+    return model_of(
+        layers.Conv1D(12, 3, activation="relu", name="conv1d"),
+        layers.LSTM(8, name="lstm"),
+        layers.Dense(24, activation="relu", name="hidden"),
+        shape=(8, 4),
+    )
+
+
+def sequences(count=96):
+    x = np.random.default_rng(0).normal(size=(count, 8, 4)).astype("float32")
+    return x, (x.mean((1, 2)) > 0).astype("int64")
+
+
+@pytest.fixture(scope="module")
+def trained_for_int8():
+    """A model with zeros and clusters in it, trained for int8 and converted."""
+    x, y = sequences()
+    result = compress(
+        sequence_model(),
+        x,
+        y,
+        prune=0.75,
+        cluster={"conv1d": 6, "lstm": 8},
+        quantization_aware=True,
+        epochs=2,
+        verbose=0,
+    )
+    return result, result.to_tflite("int8", representative_data=x)
+
+
+def test_the_int8_file_has_the_zeros_of_every_layer(trained_for_int8):
+    result, file = trained_for_int8
+    kernels = int8_kernels(file)
+    for name, shape in (
+        ("conv1d", (12, 1, 3, 4)),
+        ("lstm", (32, 12)),
+        ("hidden", (24, 8)),
+        ("head", (2, 24)),
+    ):
+        assert zeros(kernel(result.model, name)) >= 0.74
+        assert zeros(kernels[shape]) >= 0.74, name
+
+
+def test_the_int8_file_has_the_clusters_of_every_channel(trained_for_int8):
+    result, file = trained_for_int8
+    assert num_values(kernel(result.model, "conv1d")) <= 6
+    assert num_values(kernel(result.model, "lstm")) <= 8
+    # Each channel has a scale of its own.
+    kernels = int8_kernels(file)
+    for channel in kernels[12, 1, 3, 4]:
+        assert num_values(channel) <= 6
+    for channel in kernels[32, 12]:
+        assert num_values(channel) <= 8
+    # Of so many weights, others would have more values.
+    assert num_values(kernel(result.model, "hidden")) > 20
+    assert result.report["conv1d"].num_clusters <= 6
+
+
+def test_an_int8_file_computes_what_was_emulated(trained_for_int8):
+    result, file = trained_for_int8
+    x, _ = sequences()
+    reference = result.reference_model("int8")
+    assert reference is not result.model
+    assert result.reference_model("float16") is result.model
+    assert export.verify(file, reference, x).passed
+    # The model has the weights of the emulation: they differ by rounding.
+    np.testing.assert_allclose(
+        result.model.predict(x, verbose=0),
+        reference.predict(x, verbose=0),
+        atol=0.05,
+    )
+
+
+def test_an_int8_file_forgets_one_call_before_the_next(trained_for_int8):
+    _, file = trained_for_int8
+    assert not any("SEQUENCE" in name for name in file.operations)
+    interpreter = tf.lite.Interpreter(model_content=file.content)
+    run = interpreter.get_signature_runner()
+    x = sequences()[0][:1]
+    outputs = [
+        next(iter(run(**{file.inputs[0].name: x}).values())) for _ in range(3)
+    ]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    np.testing.assert_array_equal(outputs[0], outputs[2])
+
+
+def test_a_gru_trained_for_int8():
+    x, y = sequences(32)
+    model = model_of(layers.GRU(4, name="gru"), shape=(8, 4))
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    file = result.to_tflite("int8", representative_data=x)
+    assert export.verify(file, result.reference_model("int8"), x).passed
+
+
+def test_a_separable_convolution_trained_for_int8():
+    x, y = data()
+    model = model_of(
+        layers.SeparableConv2D(8, 3, activation="relu", name="first"),
+        layers.SeparableConv2D(8, 3, activation="relu", name="second"),
+        layers.Flatten(),
+    )
+    result = compress(
+        model, x, y, prune=0.5, quantization_aware=True, epochs=2, verbose=0
+    )
+    # Its parts are layers of their own in the emulation.
+    np.testing.assert_allclose(
+        result.model.predict(x, verbose=0),
+        result.reference_model("int8").predict(x, verbose=0),
+        atol=0.05,
+    )
+    before = model.get_layer("second").get_weights()
+    after = result.model.get_layer("second").get_weights()
+    assert zeros(after[1]) == 0.5
+    assert all(
+        np.abs(a - b).max() > 1e-3 for a, b in zip(after, before, strict=True)
+    )
+    assert result.report["second"].done == ["pruned", "trained for int8"]
+    assert result.report["second"].notes == ["but for its depthwise kernel"]
+
+
+def test_layers_of_other_settings_keep_their_zeros():
     x, y = data()
     result = compress(
         dense_model(),
         x,
         y,
-        prune=0.75,
-        quantization_aware=True,
+        prune={"hidden": 0.5},
+        cluster={"second": 4},
         epochs=2,
         verbose=0,
     )
-    assert zeros(kernel(result.model, "hidden")) >= 0.74
-    dense = compress(
-        dense_model(), x, y, quantization_aware=True, epochs=2, verbose=0
+    assert zeros(kernel(result.model, "hidden")) == 0.5
+    assert num_values(kernel(result.model, "second")) <= 4
+    assert zeros(kernel(result.model, "head")) == 0
+
+
+def test_a_layer_too_small_for_its_clusters_keeps_its_zeros():
+    x, y = data()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Not all layers have")
+        result = compress(
+            dense_model(), x, y, prune=0.75, cluster=16, epochs=2, verbose=0
+        )
+    assert "different weights as it is" in result.report.skipped["head"]
+    assert zeros(kernel(result.model, "head")) == 0.75
+
+
+def test_zeros_and_clusters_of_an_earlier_call_are_kept():
+    x, y = data()
+    first = compress(
+        dense_model(),
+        x,
+        y,
+        prune={"hidden": 0.75, "head": 0.5},
+        cluster={"second": 4},
+        epochs=2,
+        verbose=0,
+    ).model
+    for arguments in (
+        {"quantization_aware": True},
+        {"prune_channels": 0.25},
+        {"prune": {"head": 0.75}},
+    ):
+        second = compress(first, x, y, epochs=1, verbose=0, **arguments).model
+        assert zeros(kernel(second, "hidden")) == pytest.approx(0.75, abs=0.05)
+        assert num_values(kernel(second, "second")) <= 4
+        assert zeros(kernel(second, "head")) >= 0.4
+        bias = second.get_layer("head").get_weights()[1]
+        assert np.all(bias != first.get_layer("head").get_weights()[1])
+
+
+def test_early_stopping_waits_for_all_zeros():
+    x, y = data()
+    stopping = keras.callbacks.EarlyStopping(
+        "loss", mode="max", patience=0, restore_best_weights=True
     )
-    files = [
-        r.to_tflite("int8", representative_data=x) for r in (result, dense)
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune=0.75,
+        epochs=8,
+        callbacks=stopping,
+        verbose=0,
+    )
+    # With `mode="max"` each epoch but the first that counts is worse: that in
+    # which the last weights are pruned, two thirds of the way.
+    assert len(result.history["prune"]["loss"]) == 7
+    assert result.report.sparsity == pytest.approx(0.75, abs=0.01)
+    assert stopping.start_from_epoch == 0
+
+
+def test_a_target_that_was_not_reached_is_reported():
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    x, y = data()
+    with pytest.warns(UserWarning, match="hidden: asked for 90.0% zeros"):
+        result = compress(
+            dense_model(),
+            x,
+            y,
+            prune=0.9,
+            epochs=6,
+            callbacks=Stop(),
+            verbose=0,
+        )
+    sparsity = result.report["hidden"].sparsity
+    assert sparsity < 0.8
+    assert result.report.skipped["hidden"] == (
+        f"asked for 90.0% zeros, reached {sparsity:.1%}"
+    )
+
+
+def test_averages_of_the_optimizer_are_what_is_returned():
+    x, y = data()
+    model = dense_model()
+    kernels = []
+    for use_ema in (True, False):
+        optimizer = keras.optimizers.SGD(
+            0.1, use_ema=use_ema, ema_momentum=0.99
+        )
+        result = compress(
+            model,
+            x,
+            y,
+            prune=0.5,
+            prune_schedule="constant",
+            epochs=3,
+            optimizer=optimizer,
+            shuffle=False,
+            verbose=0,
+        )
+        kernels.append(kernel(result.model, "hidden"))
+        assert zeros(kernels[-1]) == 0.5
+    before = kernel(model, "hidden")
+    moved = [np.abs(k - before)[k != 0].mean() for k in kernels]
+    assert 0 < moved[0] < moved[1] / 2
+
+
+@pytest.mark.parametrize("name", ["elu", "exponential"])
+def test_activations_that_tfmot_does_not_know(name):
+    x, y = data(32)
+    model = model_of(
+        layers.Conv2D(2, 3, activation=name, name="conv"),
+        layers.Activation(name, name="activation"),
+        layers.Conv2D(2, 3, activation="silu", name="known"),
+        layers.Flatten(),
+    )
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert name in result.report.skipped["conv"]
+    assert name in result.report.skipped["activation"]
+    for known in ("known", "head"):
+        assert result.report[known].done == ["trained for int8"]
+        assert result.report[known].notes == []
+    assert result.report["conv"].done == []
+
+
+def test_layers_that_tfmot_cannot_treat_are_named_by_their_class():
+    x, y = data(32)
+    model = model_of(
+        layers.Reshape((8, 8)),
+        layers.SeparableConv1D(4, 3, name="separable"),
+        layers.Conv1DTranspose(4, 3, name="transpose"),
+        layers.Flatten(),
+        Scaled(name="scaled"),
+        Mixed(name="mixed"),
+    )
+    result = compress(
+        model, x, y, prune=0.5, quantization_aware=True, epochs=2, verbose=0
+    )
+    report = result.report
+    assert report["transpose"].sparsity == 0.5
+    assert report["mixed"].done == report["scaled"].done == []
+    assert report["mixed"].notes == [
+        "TF-MOT does not prune Mixed",
+        "TF-MOT does not train Mixed for int8; the conversion quantises it",
     ]
-    assert files[0].gzip_bytes < files[1].gzip_bytes - 400
+    assert "SeparableConv1D" in report.skipped["separable"]
+    assert "WrappingLayer" not in str(report)
+
+
+def test_a_model_of_nothing_that_tfmot_trains_for_int8():
+    x, y = data(32)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), Mixed(name="mixed")]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(True))
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert result.report["mixed"].done == []
 
 
 def test_layers_that_tfmot_refuses_stay_in_float_and_are_reported():

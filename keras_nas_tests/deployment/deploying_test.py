@@ -238,7 +238,10 @@ def fake_compression(monkeypatch, received):
             return export.to_tflite(copy, quantize, representative_data)
 
         return types.SimpleNamespace(
-            model=copy, report=FakeReport(), to_tflite=to_tflite
+            model=copy,
+            report=FakeReport(),
+            to_tflite=to_tflite,
+            reference_model=lambda quantize: copy,
         )
 
     monkeypatch.setattr(nas.compression, "compress", compress)
