@@ -265,6 +265,10 @@ class Bridge:
             self._set_weights(twin, operation, operation.weights)
             if activation is not None:
                 outputs = self._activate(outputs, operation, activation)
+            if operation.activity_regularizer is not None:
+                outputs = keras.tree.map_structure(
+                    lambda output: self._regularize(output, operation), outputs
+                )
             return outputs
         outputs = self._apply_operation(node, args)
         return self._wrap(node) if outputs is None else outputs
@@ -302,7 +306,18 @@ class Bridge:
             return layers.ReLU(max_value=6.0, name=name)(tensor)
         if activation is keras.activations.leaky_relu:
             return layers.LeakyReLU(alpha=0.2, name=name)(tensor)
-        calls = OperationCalls(keras.layers.Activation(activation))
+        return self._wrap_new(keras.layers.Activation(activation), name, tensor)
+
+    def _regularize(self, tensor, operation):
+        """Adds to the loss what Keras 3 adds for an output of a layer."""
+        layer = keras.layers.Activation(
+            "linear", activity_regularizer=operation.activity_regularizer
+        )
+        name = self._unique(f"{operation.name}_activity_regularizer")
+        return self._wrap_new(layer, name, tensor)
+
+    def _wrap_new(self, layer, name, tensor):
+        calls = OperationCalls(layer)
         calls.add((_keras3_tensor(tensor),), {})
         self._wrapped.append(name)
         return wrapping_layer_class()(calls.key, name=name)(tensor)

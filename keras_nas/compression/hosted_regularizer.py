@@ -13,18 +13,16 @@ _HELD = weakref.WeakValueDictionary()
 _KEYS = itertools.count()
 
 
-def host_regularizer(regularizer, of_activity=False):
+def host_regularizer(regularizer):
     """Makes a tf_keras regularizer that adds what one of Keras 3 adds.
 
     Args:
-        regularizer: Regularizer of Keras 3, or a function.
-        of_activity: Boolean, whether it is for outputs. What these add tf_keras
-            divides by the size of the batch, and Keras 3 does not.
+        regularizer: Regularizer of Keras 3 for weights, or a function.
     """
     held = _Held(regularizer)
     key = next(_KEYS)
     _HELD[key] = held
-    return _regularizer_class()(key, of_activity)
+    return _regularizer_class()(key)
 
 
 @functools.cache
@@ -39,23 +37,17 @@ def _regularizer_class():
 
         Args:
             key: Integer, by which it is found.
-            of_activity: As for `host_regularizer`.
         """
 
-        def __init__(self, key, of_activity):
+        def __init__(self, key):
             self.key = key
-            self.of_activity = of_activity
             self._held = _HELD[key]
 
         def __call__(self, x):
-            x = tf.convert_to_tensor(x)
-            value = self._held.regularizer(x)
-            if self.of_activity:
-                value *= tf.cast(tf.shape(x)[0], value.dtype)
-            return value
+            return self._held.regularizer(tf.convert_to_tensor(x))
 
         def get_config(self):
-            return {"key": self.key, "of_activity": self.of_activity}
+            return {"key": self.key}
 
     return HostedRegularizer
 

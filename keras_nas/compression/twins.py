@@ -131,8 +131,9 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
             `BatchNormalization`.
 
     Returns:
-        The twin and the Keras 3 activation to apply to what it gives (or
-        `None`), or `None` if tf_keras has no layer that does the same.
+        The twin, without the regularizer of its outputs, and the Keras 3
+        activation to apply to what it gives (or `None`), or `None` if tf_keras
+        has no layer that does the same.
     """
     if not _is_namesake(layer):
         return None
@@ -141,6 +142,8 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
     for key, value in config.items():
         if key in _IRRELEVANT or key.endswith(_IRRELEVANT_ENDINGS):
             continue
+        if key == "activity_regularizer":
+            continue  # What it adds tf_keras divides by the size of the batch.
         if key in _INNER_LAYERS and value is not None:
             value = _inner_twin(layer, key, tf_keras)
             if value is None:
@@ -184,7 +187,7 @@ def _inner_twin(layer, key, tf_keras):
     }.get((type(layer).__name__, key), key)
     inner = getattr(layer, inner)
     made = make_twin(inner, inner.name, tf_keras)
-    if made is None or made[1] is not None:
+    if made is None or made[1] is not None or inner.activity_regularizer:
         return None
     return made[0]
 
@@ -212,8 +215,6 @@ def _regularizer(layer, key, config, tf_keras):
     """Returns a regularizer that adds the same, or `None` if there is none."""
     # Some layers keep them to themselves.
     regularizer = getattr(layer, key, None)
-    if key == "activity_regularizer":
-        return regularizer and host_regularizer(regularizer, of_activity=True)
     name = config["class_name"] if isinstance(config, dict) else None
     if name in _REGULARIZERS and (
         regularizer is None

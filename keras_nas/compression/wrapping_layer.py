@@ -78,6 +78,9 @@ def wrapping_layer_class():
             if number:
                 # A weight is regularized once, however often it is used.
                 losses = losses[: len(losses) - self.calls.num_regularized]
+            losses = losses + _activity_losses(
+                operation.activity_regularizer, tf.nest.flatten(outputs)
+            )
             self.add_loss(losses)
             if kwargs.get("training"):
                 # Statistics, and the state of random generators.
@@ -113,6 +116,19 @@ def wrapping_layer_class():
             return super().get_config() | {"key": self.key}
 
     return WrappingLayer
+
+
+def _activity_losses(regularizer, outputs):
+    """Returns what Keras adds to the loss for the outputs of a layer."""
+    if regularizer is None:
+        return []
+    # Keras has divided it by the size of the batch in some versions. Only a
+    # layer that is called as a whole knows.
+    layer = keras.layers.Activation("linear", activity_regularizer=regularizer)
+    with keras.StatelessScope(collect_losses=True):
+        for output in outputs:
+            layer(output)
+        return layer.losses
 
 
 class _Untracked:
