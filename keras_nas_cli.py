@@ -102,8 +102,9 @@ def define_deploy_flags(values):
         "Files to make: float32, float16, dynamic, int4, int8, int8_io.",
         **options,
     )
-    flags.DEFINE_float(
-        "prune", None, "Share of weights to set to zero, such as 0.5.",
+    flags.DEFINE_string(
+        "prune", None, "Share of weights to set to zero, such as 0.5, or a "
+        "pattern, such as 2:4.",
         **options,
     )  # fmt: skip
     flags.DEFINE_integer(
@@ -117,6 +118,12 @@ def define_deploy_flags(values):
     )
     flags.DEFINE_integer(
         "epochs", None, "Epochs of training after compression.", **options
+    )
+    flags.DEFINE_integer(
+        "batch_size", None, "Samples in a step of that training.", **options
+    )
+    flags.DEFINE_list(
+        "skip", None, "Names of layers not to compress.", **options
     )
     flags.DEFINE_float(
         "max_accuracy_drop", None, "Limit on the loss of accuracy.", **options
