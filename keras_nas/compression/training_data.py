@@ -91,7 +91,8 @@ def _check(model, x, y, weights, x_argument, y_argument):
             f"Received: none in {y_argument}"
         )
     if not is_dataset:
-        _check_lengths(pairs[0][0].shape[0], y, weights, x_argument, y_argument)
+        arrays = [array for array, _ in pairs]
+        _check_lengths(arrays, y, weights, x_argument, y_argument)
 
 
 def _is_structure(x):
@@ -151,8 +152,13 @@ def _shape(tensor):
     return f"({', '.join(['samples', *sizes])})"
 
 
-def _check_lengths(count, y, weights, x_argument, y_argument):
-    for name, data in ((y_argument, y), ("sample_weight", weights)):
+def _check_lengths(arrays, y, weights, x_argument, y_argument):
+    count = arrays[0].shape[0]
+    for name, data in (
+        (x_argument, arrays),
+        (y_argument, y),
+        ("sample_weight", weights),
+    ):
         for array in keras.tree.flatten(data) if data is not None else ():
             shape = getattr(array, "shape", None)
             if array is not None and (not shape or shape[0] != count):
