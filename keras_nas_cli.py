@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -91,6 +92,21 @@ def main(argv=None):
     return _run(name, files, values)
 
 
+class _SparsityParser(flags.ArgumentParser):
+    """Reads a share of zeros or a pattern of them."""
+
+    def parse(self, argument):
+        """Returns a number or a pattern as text."""
+        if isinstance(argument, str) and re.fullmatch(r"\d+:\d+", argument):
+            return argument
+        try:
+            return float(argument)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "expected a share, such as 0.5, or a pattern, such as 2:4"
+            ) from None
+
+
 def define_deploy_flags(values):
     """Defines the flags of `keras-nas deploy`."""
     options = {"flag_values": values}
@@ -102,11 +118,14 @@ def define_deploy_flags(values):
         "Files to make: float32, float16, dynamic, int4, int8, int8_io.",
         **options,
     )
-    flags.DEFINE_string(
-        "prune", None, "Share of weights to set to zero, such as 0.5, or a "
-        "pattern, such as 2:4.",
+    flags.DEFINE(
+        _SparsityParser(),
+        "prune",
+        None,
+        "Share of weights to set to zero, such as 0.5, or a pattern, such as "
+        "2:4.",
         **options,
-    )  # fmt: skip
+    )
     flags.DEFINE_integer(
         "cluster", None, "Number of values that weights share.", **options
     )

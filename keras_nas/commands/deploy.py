@@ -27,18 +27,16 @@ def run(files, values):
     labels = _read_labels(values.labels) if values.labels else None
     preprocessing = _preprocessing(values.mean, values.std)
     num_threads = _numbers("num_threads", values.num_threads, int)
-    prune = _sparsity(values.prune)
     _make_folder(values.output)
     model = _load_model(files[0])
     options = {
         flag: values[flag].value
         for flag in (
-            "quantize", "cluster", "quantization_aware",
+            "quantize", "prune", "cluster", "quantization_aware",
             "prune_channels", "epochs", "max_accuracy_drop", "max_bytes",
             "max_latency_ms", "metric",
         )
     }  # fmt: skip
-    options["prune"] = prune
     # `deploy` tells those that are not for it from those that are `None`.
     for flag in ("batch_size", "skip"):
         if values[flag].value is not None:
@@ -173,13 +171,6 @@ def _preprocessing(mean, std):
         "mean": _numbers("mean", mean, float),
         "std": _numbers("std", std, float),
     }
-
-
-def _sparsity(text):
-    """Reads a share or a pattern; which ones there are `compress` knows."""
-    if text is None or ":" in text:
-        return text
-    return _numbers("prune", [text], float)[0]
 
 
 def _numbers(flag, texts, number):

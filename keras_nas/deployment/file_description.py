@@ -110,8 +110,12 @@ def _check_labels(labels, sizes):
     checked = {}
     for name, texts in labels.items():
         expected = sizes.get(name)
-        is_list = isinstance(texts, (list, tuple, np.ndarray))
-        texts = [str(text) for text in texts] if is_list else []
+        received = repr(texts)
+        if isinstance(texts, (list, tuple, np.ndarray)):
+            received = f"{len(texts)} labels"
+            texts = [str(text) for text in texts]
+        else:
+            texts = []
         # A single unit says which of two classes it is.
         fits = len(texts) == (2 if expected == 1 else expected)
         if not fits or any("\n" in text or not text for text in texts):
@@ -119,7 +123,7 @@ def _check_labels(labels, sizes):
                 "Invalid value received for argument `labels`. Expected a "
                 "name of one line for each class, for outputs of these "
                 f"sizes: {sizes}, where 1 stands for two classes. Received: "
-                f"{len(texts)} labels for '{name}', labels={labels!r}"
+                f"{received} for '{name}'"
             )
         checked[name] = texts
     return checked

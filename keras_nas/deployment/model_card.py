@@ -239,7 +239,7 @@ def _data_text(data):
         ("fine_tuned_on", "fine-tuned on"),
         (
             "calibrated_on",
-            f"ranges of int8 found with samples of {data['calibrated_source']}",
+            f"ranges of int8 found with samples of `{data['calibrated_source']}`",
         ),
         ("tested_on", "tested on"),
         ("targets", "targets of the test"),
