@@ -235,12 +235,10 @@ def _preprocessing_text(card):
 
 def _data_text(data):
     lines = []
+    source = data["calibrated_source"]
     for key, title in (
         ("fine_tuned_on", "fine-tuned on"),
-        (
-            "calibrated_on",
-            f"ranges of int8 found with samples of `{data['calibrated_source']}`",
-        ),
+        ("calibrated_on", f"ranges of int8 found with samples of `{source}`"),
         ("tested_on", "tested on"),
         ("targets", "targets of the test"),
     ):
