@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -107,6 +108,21 @@ def main(argv=None):
     return _run(name, files, values)
 
 
+class _SparsityParser(flags.ArgumentParser):
+    """Reads a share of zeros or a pattern of them."""
+
+    def parse(self, argument):
+        """Returns a number or a pattern as text."""
+        if isinstance(argument, str) and re.fullmatch(r"\d+:\d+", argument):
+            return argument
+        try:
+            return float(argument)
+        except (TypeError, ValueError):
+            raise ValueError(
+                "expected a share, such as 0.5, or a pattern, such as 2:4"
+            ) from None
+
+
 def define_deploy_flags(values):
     """Defines the flags of `keras-nas deploy`."""
     options = {"flag_values": values}
@@ -118,10 +134,14 @@ def define_deploy_flags(values):
         "Files to make: float32, float16, dynamic, int4, int8, int8_io.",
         **options,
     )
-    flags.DEFINE_float(
-        "prune", None, "Share of weights to set to zero, such as 0.5.",
+    flags.DEFINE(
+        _SparsityParser(),
+        "prune",
+        None,
+        "Share of weights to set to zero, such as 0.5, or a pattern, such as "
+        "2:4.",
         **options,
-    )  # fmt: skip
+    )
     flags.DEFINE_integer(
         "cluster", None, "Number of values that weights share.", **options
     )
@@ -133,6 +153,12 @@ def define_deploy_flags(values):
     )
     flags.DEFINE_integer(
         "epochs", None, "Epochs of training after compression.", **options
+    )
+    flags.DEFINE_integer(
+        "batch_size", None, "Samples in a step of that training.", **options
+    )
+    flags.DEFINE_list(
+        "skip", None, "Names of layers not to compress.", **options
     )
     flags.DEFINE_float(
         "max_accuracy_drop", None, "Limit on the loss of accuracy.", **options

@@ -37,6 +37,10 @@ def run(files, values):
             "max_latency_ms", "metric",
         )
     }  # fmt: skip
+    # `deploy` tells those that are not for it from those that are `None`.
+    for flag in ("batch_size", "skip"):
+        if values[flag].value is not None:
+            options[flag] = values[flag].value
     details = {key: values[key].value for key in _DETAILS}
     exit_code = 0
     try:

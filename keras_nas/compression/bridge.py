@@ -4,8 +4,9 @@ import dataclasses
 
 import keras
 
-from keras_nas.compile_arguments import compile_like
+from keras_nas.compression.accepted_name import accepted_name
 from keras_nas.compression.legacy_keras import import_tfmot
+from keras_nas.compression.model_copy import copy_with_values
 from keras_nas.compression.operation_calls import OperationCalls
 from keras_nas.compression.parity import (
     describe_difference,
@@ -14,6 +15,7 @@ from keras_nas.compression.parity import (
 )
 from keras_nas.compression.twins import make_twin
 from keras_nas.compression.wrapping_layer import wrapping_layer_class
+from keras_nas.export.float_weights import check_float_weights
 from keras_nas.graph import Graph, functional, has_graph
 
 
@@ -74,7 +76,7 @@ class Bridge:
     """
 
     def __init__(self, model, *, batch_norm_momentum=None, tolerance=1e-5):
-        _check_model(model)
+        check_model(model)
         self.source = model
         self._tf_keras = import_tfmot()[1]
         self._momentum = batch_norm_momentum
@@ -148,17 +150,12 @@ class Bridge:
         Returns:
             A new Keras 3 model: a clone of `source`, compiled if that is.
         """
-        values = {id(v): v.numpy() for v in self.source.variables}
+        values = {}
         for name, arrays in weights.items():
             variables = self._weighted[name][2]
             for variable, array in zip(variables, arrays, strict=True):
                 values[id(variable)] = array
-        model = clone(self.source)
-        for new, old in zip(
-            model.variables, self.source.variables, strict=True
-        ):
-            new.assign(values[id(old)])
-        return model
+        return copy_with_values(self.source, values)
 
     def _in_order(self, name, layer):
         """Returns the weights of a layer, which TF-MOT may have reordered."""
@@ -195,7 +192,7 @@ class Bridge:
         return self._tf_keras.Model(
             _pack(source.input, inputs),
             _pack(source.output, outputs),
-            name=self.source.name,
+            name=accepted_name(self.source.name),
         )
 
     def _needed_nodes(self):
@@ -268,6 +265,10 @@ class Bridge:
             self._set_weights(twin, operation, operation.weights)
             if activation is not None:
                 outputs = self._activate(outputs, operation, activation)
+            if operation.activity_regularizer is not None:
+                outputs = keras.tree.map_structure(
+                    lambda output: self._regularize(output, operation), outputs
+                )
             return outputs
         outputs = self._apply_operation(node, args)
         return self._wrap(node) if outputs is None else outputs
@@ -305,7 +306,18 @@ class Bridge:
             return layers.ReLU(max_value=6.0, name=name)(tensor)
         if activation is keras.activations.leaky_relu:
             return layers.LeakyReLU(alpha=0.2, name=name)(tensor)
-        calls = OperationCalls(keras.layers.Activation(activation))
+        return self._wrap_new(keras.layers.Activation(activation), name, tensor)
+
+    def _regularize(self, tensor, operation):
+        """Adds to the loss what Keras 3 adds for an output of a layer."""
+        layer = keras.layers.Activation(
+            "linear", activity_regularizer=operation.activity_regularizer
+        )
+        name = self._unique(f"{operation.name}_activity_regularizer")
+        return self._wrap_new(layer, name, tensor)
+
+    def _wrap_new(self, layer, name, tensor):
+        calls = OperationCalls(layer)
         calls.add((_keras3_tensor(tensor),), {})
         self._wrapped.append(name)
         return wrapping_layer_class()(calls.key, name=name)(tensor)
@@ -377,7 +389,7 @@ class Bridge:
 
     def _unique(self, name):
         """Makes a name that TensorFlow accepts and no other layer has."""
-        base = name.replace("/", "_")
+        base = accepted_name(name)
         unique, count = base, 1
         while unique in self._names:
             unique, count = f"{base}_{count}", count + 1
@@ -385,14 +397,16 @@ class Bridge:
         return unique
 
 
-def clone(model):
-    """Returns a copy of a Keras 3 model with new weights, compiled alike."""
-    copy = keras.models.clone_model(model)
-    compile_like(copy, model)
-    return copy
+def check_model(model):
+    """Checks that a model can be rebuilt in tf_keras, as far as is seen.
 
+    Args:
+        model: What should be a built Keras 3 model with a graph.
 
-def _check_model(model):
+    Raises:
+        BridgeError: If it has no graph of layers.
+        ValueError: If it is no Keras 3 model, not built, or quantized.
+    """
     if not isinstance(model, keras.Model):
         raise ValueError(
             "Invalid value received for argument `model`. Expected a Keras 3 "
@@ -414,6 +428,7 @@ def _check_model(model):
             "`keras_nas.export.to_tflite(model, quantize='int8', "
             "representative_data=x)`."
         )
+    check_float_weights(model)
 
 
 def _makes_mask(operation):

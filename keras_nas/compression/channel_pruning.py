@@ -1,8 +1,6 @@
 """Cuts whole channels out of a model."""
 
 import numbers
-import types
-import warnings
 
 import keras
 import numpy as np
@@ -14,7 +12,13 @@ from keras_nas.compression.channel_pruning_report import (
     ChannelPruningReport,
     PrunedLayer,
 )
-from keras_nas.graph import functional, has_graph, tensors_in
+from keras_nas.compression.model_copy import (
+    assign_all,
+    copy_structure,
+    finalize_state,
+)
+from keras_nas.export.float_weights import check_float_weights, check_no_lora
+from keras_nas.graph import functional, has_graph
 
 _SCOPES = ("layer", "global")
 
@@ -178,115 +182,22 @@ def cut(model, graph, removed):
         layer: (argument, len(places_left(channels)))
         for layer, (argument, channels) in graph.widths.items()
     }
-    copies = {}
-    pruned = _copied_model(model, model.inputs, widths, copies)
     axes = {}
     for axis in graph.axes:
         axes.setdefault(id(axis.variable), []).append(axis)
+
+    def left(variable):
+        array = keras.ops.convert_to_numpy(variable)
+        for axis in axes.get(id(variable), ()):
+            array = np.take(array, places_left(axis.channels), axis.axis)
+        return array
+
+    pruned, copies = copy_structure(model, widths)
     for layer, copy in copies.items():
-        if layer is copy or has_graph(layer):
-            continue
-        for variable, other in zip(layer.weights, copy.weights, strict=True):
-            array = keras.ops.convert_to_numpy(variable)
-            for axis in axes.get(id(variable), ()):
-                places = places_left(axis.channels)
-                array = np.take(array, places, axis.axis)
-            other.assign(array)
+        if isinstance(layer, keras.Layer) and not has_graph(layer):
+            assign_all(layer.weights, copy.weights, left)
+            finalize_state(copy)
     return pruned
-
-
-def _copied_model(model, given, widths, copies):
-    """Returns a model of other layers in the place of each.
-
-    Args:
-        model: `keras.Model` with a graph.
-        given: List of tensors like those it will be given.
-        widths: Dict from layers to what to change of their configuration.
-        copies: Dict from layers to their copies, which is filled.
-    """
-
-    def apply(operation, *args, **kwargs):
-        if operation not in copies:
-            tensors = tensors_in((args, kwargs))
-            copies[operation] = (
-                _copied_model(operation, tensors, widths, copies)
-                if has_graph(operation)
-                else _copied_layer(operation, widths.get(operation))
-            )
-        return copies[operation](*args, **kwargs)
-
-    if isinstance(model, keras.Sequential):
-        x = inputs = _input_like(model.inputs[0], given[0], model)
-        for layer in model.layers:
-            x = apply(layer, x)
-        layers = [inputs, *(copies[layer] for layer in model.layers)]
-        kind = keras.Sequential
-        if type(model).__init__ is kind.__init__:
-            kind = type(model)
-        return kind(layers, name=model.name)
-    tensors = {
-        id(tensor): _input_like(tensor, like, model)
-        for tensor, like in zip(model.inputs, given, strict=True)
-    }
-    copy = keras.models.clone_model(
-        functional(model),
-        input_tensors=keras.tree.map_structure(
-            lambda tensor: tensors[id(tensor)], model.input
-        ),
-        clone_function=lambda layer: layer,
-        call_function=apply,
-    )
-    if type(model).__init__ is not type(copy).__init__:
-        return copy
-    # A class of the user's own may have a training step of its own.
-    return type(model)(copy.input, copy.output, name=model.name)
-
-
-def _input_like(tensor, given, model):
-    """Returns an input of the same name with the channels that are given."""
-    names = {
-        id(layer.output): layer.name
-        for layer in model.layers
-        if isinstance(layer, keras.layers.InputLayer)
-    }
-    shape = tensor.shape
-    if shape[-1] is not None and len(shape) > 1:
-        shape = (*shape[:-1], given.shape[-1])
-    return keras.Input(
-        batch_shape=shape,
-        dtype=tensor.dtype,
-        name=names.get(id(tensor), tensor.name),
-    )
-
-
-def _copied_layer(layer, width):
-    """Returns a new layer, with another width if one is given."""
-    if not isinstance(layer, keras.layers.Layer):
-        return layer  # An operation of `keras.ops` has no weights.
-    if type(layer) is keras.layers.Lambda:
-        return layer  # Nor has this, and no safe way back from its config.
-    try:
-        with warnings.catch_warnings():
-            # That a function will not be saved, which is not the matter here.
-            warnings.simplefilter("ignore", UserWarning)
-            config = layer.get_config()
-        for argument in config:
-            value = getattr(layer, argument, None)
-            if isinstance(value, types.FunctionType):
-                config[argument] = value
-        if width is not None:
-            argument, number = width
-            if argument != "target_shape":
-                config[argument] = number
-            elif config[argument][-1] != -1:
-                config[argument] = (*config[argument][:-1], number)
-        return type(layer).from_config(config)
-    except (NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"Layer {layer.name!r} of class {type(layer).__name__} cannot be "
-            "copied. Expected a `get_config` that returns all arguments of "
-            f"its constructor. Received: {error}"
-        ) from error
 
 
 def _report(model, pruned, graph, groups, scores, removed):
@@ -334,6 +245,8 @@ def _check_model(model):
             f"{model!r}"
         )
     functional(model)  # Raises if there is no graph.
+    check_float_weights(model)
+    check_no_lora(model)
 
 
 def _check_options(fraction, scope, multiple_of, min_share):

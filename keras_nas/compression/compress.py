@@ -2,13 +2,14 @@
 
 import functools
 import math
+import numbers
 import warnings
 
 import keras
 import numpy as np
 
 from keras_nas.compile_arguments import replace_compile_arguments
-from keras_nas.compression.bridge import Bridge, clone
+from keras_nas.compression.bridge import Bridge, check_model
 from keras_nas.compression.channel_stage import ChannelStage, all_layers
 from keras_nas.compression.compressed_model import CompressedModel
 from keras_nas.compression.compression_report import (
@@ -24,17 +25,27 @@ from keras_nas.compression.magnitude_pruning import (
     MagnitudePruning,
     check_sparsity,
 )
+from keras_nas.compression.model_copy import copy_model
 from keras_nas.compression.quantization_aware_training import (
     QuantizationAwareTraining,
 )
+from keras_nas.compression.training_data import check_training_data
 from keras_nas.compression.weight_clustering import (
     WeightClustering,
     check_num_clusters,
 )
+from keras_nas.export.float_weights import check_no_lora
 
 # Fine-tuning takes some hundred steps. With the momentum of 0.99 that Keras
 # has, the statistics would be those of the weights before.
 _BATCH_NORM_MOMENTUM = 0.9
+# Methods of `keras.Model` that say how a model is trained.
+_TRAINING = (
+    "train_step",
+    "test_step",
+    "compute_loss",
+    "compute_metrics",
+)
 
 
 def compress(
@@ -86,7 +97,7 @@ def compress(
         cluster: Optional integer, the number of values that a kernel may have;
             or a dict of these by name of layer.
         quantization_aware: Boolean, whether to train with int8 emulated.
-        skip: Names of layers to leave alone.
+        skip: Name or names of layers to leave alone.
         epochs: Integer, for each stage; or a dict with a key for each of them:
             `"prune_channels"`, `"prune"`, `"cluster"`, `"quantize"`.
         batch_size: As for `fit`.
@@ -103,7 +114,10 @@ def compress(
         says what was done, and `to_tflite` converts it.
 
     Raises:
-        ValueError: If an argument is invalid, or the model is not compiled.
+        ValueError: If an argument is invalid, if the data do not fit the
+            model, or if that is not compiled, is quantized already, or has a
+            `train_step` or `compute_loss` of its own, which only
+            `prune_channels` would call.
         BridgeError: If the model has no graph of layers, or does not compute
             the same in tf_keras.
 
@@ -127,6 +141,7 @@ def compress(
     >>> float(np.mean(compressed.model.layers[0].get_weights()[0] == 0))
     0.75
     """
+    skip = _names(skip)
     stages = _stages(
         prune_channels,
         prune,
@@ -135,17 +150,19 @@ def compress(
         quantization_aware,
         skip,
     )
-    _check_arguments(model, stages, epochs)
-    source = clone(model)
-    source.set_weights(model.get_weights())
-    replace_compile_arguments(source, optimizer=optimizer)
-    notes, history, emulated = {}, {}, None
     fit_arguments = {
         "batch_size": batch_size,
         "validation_data": validation_data,
         "verbose": verbose,
         **fit_arguments,
     }
+    _check_model(model, stages)
+    _check_epochs(epochs, stages)
+    num_trainings = sum(_epochs_of(epochs, stage) > 0 for stage in stages)
+    check_training_data(model, x, y, fit_arguments, num_trainings)
+    source = copy_model(model)
+    replace_compile_arguments(source, optimizer=optimizer)
+    notes, history, emulated = {}, {}, None
     for stage in stages:
         num_epochs = _epochs_of(epochs, stage)
         if isinstance(stage, ChannelStage):
@@ -164,7 +181,7 @@ def compress(
                     ).history
             continue
         bridge = Bridge(source, batch_norm_momentum=_BATCH_NORM_MOMENTUM)
-        steps = num_epochs * _steps_per_epoch(x, fit_arguments)
+        steps = _num_steps(stage, num_epochs, x, fit_arguments)
         trained, left_alone, own_callbacks = stage.wrap(bridge, steps)
         for name, reason in left_alone.items():
             notes.setdefault(name, {})[stage.name] = reason
@@ -214,9 +231,27 @@ def _stages(
     return stages
 
 
-def _check_arguments(model, stages, epochs):
-    if not isinstance(model, keras.Model):
-        return  # The bridge says what is wrong.
+def _names(skip):
+    names = [skip] if isinstance(skip, str) else skip
+    names = [] if names is None else names
+    if not isinstance(names, (list, tuple, set, frozenset)) or not all(
+        isinstance(name, str) for name in names
+    ):
+        raise ValueError(
+            "Invalid value received for argument `skip`. Expected names of "
+            f"layers. Received: skip={skip!r}"
+        )
+    return names
+
+
+def _check_model(model, stages):
+    check_model(model)
+    check_no_lora(model)
+    if not model.compiled:
+        raise ValueError(
+            f"Model '{model.name}' must be compiled, because it is trained on. "
+            "Call `model.compile(optimizer, loss, metrics=...)` first."
+        )
     names = {layer.name for layer in all_layers(model)}
     for stage in stages:
         if unknown := sorted(stage.names - names):
@@ -224,8 +259,27 @@ def _check_arguments(model, stages, epochs):
                 f"Model '{model.name}' has no layers of these names. Received: "
                 f"{unknown}, expected some of {sorted(names)}"
             )
-    numbers = epochs.values() if isinstance(epochs, dict) else [epochs]
-    if any(not isinstance(n, int) or n < 0 for n in numbers) or (
+    changed = [name for name in _TRAINING if _is_overridden(model, name)]
+    hosted = [s.name for s in stages if not isinstance(s, ChannelStage)]
+    if changed and hosted:
+        raise ValueError(
+            f"Model '{model.name}' is a {type(model).__name__} with a training "
+            f"of its own: {', '.join(changed)}. In the stages {hosted} what is "
+            "trained is another model of the same layers, which would not call "
+            "that. Pass `keras.Model(model.inputs, model.outputs)` compiled "
+            "with a loss that does the same, or use `prune_channels` alone."
+        )
+
+
+def _is_overridden(model, name):
+    return name in vars(model) or (
+        getattr(type(model), name) is not getattr(keras.Model, name)
+    )
+
+
+def _check_epochs(epochs, stages):
+    values = epochs.values() if isinstance(epochs, dict) else [epochs]
+    if not all(_is_count(value) for value in values) or (
         isinstance(epochs, dict)
         and set(epochs) != {stage.name for stage in stages}
     ):
@@ -241,15 +295,22 @@ def _check_arguments(model, stages, epochs):
                 "Pruning and quantisation happen while the model is trained. "
                 f"Pass at least one epoch. Received: epochs={epochs!r}"
             )
-    if not model.compiled:
-        raise ValueError(
-            f"Model '{model.name}' must be compiled, because it is trained on. "
-            "Call `model.compile(optimizer, loss, metrics=...)` first."
-        )
+
+
+def _is_count(value):
+    is_integer = isinstance(value, numbers.Integral)
+    return is_integer and not isinstance(value, bool) and value >= 0
 
 
 def _epochs_of(epochs, stage):
     return epochs[stage.name] if isinstance(epochs, dict) else epochs
+
+
+def _num_steps(stage, num_epochs, x, fit_arguments):
+    """Returns the steps of a training; only pruning has to know them."""
+    if not isinstance(stage, MagnitudePruning):
+        return None
+    return num_epochs * _steps_per_epoch(x, fit_arguments)
 
 
 def _steps_per_epoch(x, fit_arguments):

@@ -65,6 +65,11 @@ class OperationCalls:
         """The variables of a layer; an operation has none."""
         return getattr(self.operation, "non_trainable_variables", [])
 
+    @property
+    def num_regularized(self):
+        """How many of the variables add to the loss."""
+        return sum(v.regularizer is not None for v in self.trainable_variables)
+
     @functools.cached_property
     def takes_training(self):
         """Whether it computes something else in training."""

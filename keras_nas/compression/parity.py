@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_nas.export.float32_computation import float32_computation
+from keras_nas.graph import functional
 
 _NUM_SAMPLES = 2
 _OPEN_SIZE = 32
@@ -69,12 +70,41 @@ def relative_difference(expected, received, inputs, source):
         outputs. Infinity if only one of the two is finite.
     """
     with float32_computation(source):
-        expected = keras.tree.flatten(expected(inputs, training=False))
-    received = keras.tree.flatten(received(inputs, training=False))
+        expected = expected(inputs, training=False)
+    return _largest_difference(expected, received(inputs, training=False))
+
+
+def outputs_difference(first, second, inputs):
+    """Runs two Keras 3 models of the same layers on the same inputs.
+
+    Args:
+        first: Keras 3 model with a graph.
+        second: Keras 3 model with the inputs and outputs of `first`.
+        inputs: List of arrays.
+
+    Returns:
+        Float, as that of `relative_difference`.
+    """
+    return _largest_difference(
+        *(
+            model(
+                keras.tree.pack_sequence_as(model.input, inputs),
+                training=False,
+            )
+            for model in map(functional, (first, second))
+        )
+    )
+
+
+def _largest_difference(expected, received):
     return max(
         (
             _difference_of(np.asarray(a), np.asarray(b))
-            for a, b in zip(expected, received, strict=True)
+            for a, b in zip(
+                keras.tree.flatten(expected),
+                keras.tree.flatten(received),
+                strict=True,
+            )
         ),
         default=0.0,
     )

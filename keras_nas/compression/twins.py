@@ -4,13 +4,14 @@ import inspect
 
 import keras
 
+from keras_nas.compression.hosted_regularizer import host_regularizer
+
 # Keras 3 layers that have a namesake in tf_keras which computes the same if
 # its arguments are the same. Whether they are is checked argument by argument,
 # and by the numbers in the end.
 _NAMESAKES = frozenset(
     [
         "Activation",
-        "ActivityRegularization",
         "Add",
         "AdditiveAttention",
         "AlphaDropout",
@@ -130,8 +131,9 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
             `BatchNormalization`.
 
     Returns:
-        The twin and the Keras 3 activation to apply to what it gives (or
-        `None`), or `None` if tf_keras has no layer that does the same.
+        The twin, without the regularizer of its outputs, and the Keras 3
+        activation to apply to what it gives (or `None`), or `None` if tf_keras
+        has no layer that does the same.
     """
     if not _is_namesake(layer):
         return None
@@ -140,6 +142,8 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
     for key, value in config.items():
         if key in _IRRELEVANT or key.endswith(_IRRELEVANT_ENDINGS):
             continue
+        if key == "activity_regularizer":
+            continue  # What it adds tf_keras divides by the size of the batch.
         if key in _INNER_LAYERS and value is not None:
             value = _inner_twin(layer, key, tf_keras)
             if value is None:
@@ -151,7 +155,9 @@ def make_twin(layer, name, tf_keras, batch_norm_momentum=None):
                     return None
                 left_over = unknown
         elif key.endswith("_regularizer"):
-            value = _regularizer(value, tf_keras)
+            value = _regularizer(layer, key, value, tf_keras)
+            if value is None and config[key] is not None:
+                return None
         elif not _is_plain(value):
             return None
         arguments[key] = value
@@ -181,7 +187,7 @@ def _inner_twin(layer, key, tf_keras):
     }.get((type(layer).__name__, key), key)
     inner = getattr(layer, inner)
     made = make_twin(inner, inner.name, tf_keras)
-    if made is None or made[1] is not None:
+    if made is None or made[1] is not None or inner.activity_regularizer:
         return None
     return made[0]
 
@@ -205,15 +211,21 @@ def _activation(function):
     return "linear", function
 
 
-def _regularizer(config, tf_keras):
-    """Returns the same regularizer; one of the user's own is left out."""
-    if config is None or config["class_name"] not in _REGULARIZERS:
-        return None
-    numbers = {
-        key: float(value) if isinstance(value, (int, float)) else value
-        for key, value in config["config"].items()
-    }
-    return getattr(tf_keras.regularizers, config["class_name"])(**numbers)
+def _regularizer(layer, key, config, tf_keras):
+    """Returns a regularizer that adds the same, or `None` if there is none."""
+    # Some layers keep them to themselves.
+    regularizer = getattr(layer, key, None)
+    name = config["class_name"] if isinstance(config, dict) else None
+    if name in _REGULARIZERS and (
+        regularizer is None
+        or type(regularizer) is getattr(keras.regularizers, name)
+    ):
+        numbers = {
+            key: float(value) if isinstance(value, (int, float)) else value
+            for key, value in config["config"].items()
+        }
+        return getattr(tf_keras.regularizers, name)(**numbers)
+    return regularizer and host_regularizer(regularizer)
 
 
 def _is_plain(value):

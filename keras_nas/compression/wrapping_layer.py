@@ -4,6 +4,7 @@ import functools
 
 import keras
 
+from keras_nas.compression.accepted_name import accepted_name
 from keras_nas.compression.legacy_keras import import_tfmot
 from keras_nas.compression.operation_calls import operation_calls
 from keras_nas.export.float32_computation import float32_computation
@@ -41,7 +42,7 @@ def wrapping_layer_class():
             self.operation_weights = [
                 [
                     self.add_weight(
-                        name=f"{variable.name}_{number}",
+                        name=accepted_name(f"{variable.name}_{number}"),
                         shape=variable.shape,
                         dtype=variable.dtype,
                         initializer="zeros",
@@ -65,14 +66,22 @@ def wrapping_layer_class():
             if not isinstance(operation, keras.Layer):
                 return operation(*args, **kwargs)
             with float32_computation(operation):
-                outputs, updates = operation.stateless_call(
+                outputs, updates, losses = operation.stateless_call(
                     *(
                         [tf.convert_to_tensor(weight) for weight in weights]
                         for weights in self.operation_weights
                     ),
                     *args,
+                    return_losses=True,
                     **kwargs,
                 )
+            if number:
+                # A weight is regularized once, however often it is used.
+                losses = losses[: len(losses) - self.calls.num_regularized]
+            losses = losses + _activity_losses(
+                operation.activity_regularizer, tf.nest.flatten(outputs)
+            )
+            self.add_loss(losses)
             if kwargs.get("training"):
                 # Statistics, and the state of random generators.
                 for weight, value in zip(
@@ -107,6 +116,19 @@ def wrapping_layer_class():
             return super().get_config() | {"key": self.key}
 
     return WrappingLayer
+
+
+def _activity_losses(regularizer, outputs):
+    """Returns what Keras adds to the loss for the outputs of a layer."""
+    if regularizer is None:
+        return []
+    # Keras has divided it by the size of the batch in some versions. Only a
+    # layer that is called as a whole knows.
+    layer = keras.layers.Activation("linear", activity_regularizer=regularizer)
+    with keras.StatelessScope(collect_losses=True):
+        for output in outputs:
+            layer(output)
+        return layer.losses
 
 
 class _Untracked:

@@ -2,18 +2,20 @@
 
 import dataclasses
 import math
+import numbers
 import warnings
 
 import keras
 
 from keras_nas import compression, export
-from keras_nas.deployment.deployment import Deployment
+from keras_nas.deployment.deployment import Calibration, Deployment
 from keras_nas.deployment.file_description import FileDescription
 from keras_nas.deployment.held_out_data import hold_out
 from keras_nas.deployment.limits import DeploymentError, Limits
 from keras_nas.deployment.metric import make_metric
 from keras_nas.deployment.variant import Variant
 from keras_nas.export.conversion import CALIBRATED, check_quantize
+from keras_nas.export.float_weights import check_float_weights
 from keras_nas.export.latency import make_run
 from keras_nas.export.model_function import ModelFunction
 from keras_nas.export.representative_data import calibration_samples
@@ -64,7 +66,9 @@ def deploy(
         model: A built Keras model, which is left as it is. A subclassed one
             can be quantized, but not compressed.
         x: Inputs as for training: an array, a list or dict of arrays, or a
-            `tf.data.Dataset` of `(x, y)`, which is read into memory.
+            `tf.data.Dataset` or `keras.utils.PyDataset` of `(x, y)` or
+            `(x, y, sample_weight)`, which is read into memory. Weights count
+            in fine-tuning, not in the score.
         y: Targets of `x`. Without them no accuracy is measured.
         validation_data: `(x, y)` or a dataset, to measure the accuracy on.
             Without it, every fifth sample of `x` is held out for that, with
@@ -99,7 +103,8 @@ def deploy(
             `"description"`, `"version"`, `"author"`, `"license"`.
         num_threads: Numbers of CPU threads to measure the latency with.
         **compress_arguments: More arguments of
-            `keras_nas.compression.compress`, such as `batch_size`.
+            `keras_nas.compression.compress`, such as `batch_size`, or
+            `sample_weight` for the samples of `x`.
 
     Returns:
         A `Deployment`: print it, plot it, or save its files.
@@ -150,19 +155,27 @@ def deploy(
             f"Give one of {list(stages)} too, or leave them out."
         )
     function = ModelFunction(model)
-    data = hold_out(x, y, validation_data, function.inputs)
+    check_float_weights(model)
+    data = hold_out(
+        x,
+        y,
+        validation_data,
+        function.inputs,
+        compress_arguments.pop("sample_weight", None),
+    )
     if data.y is None and max_accuracy_drop is not None:
         raise ValueError(
             "Argument `max_accuracy_drop` needs targets to measure the "
             "accuracy with. Received: no targets in `y` or "
             f"`validation_data`, max_accuracy_drop={max_accuracy_drop}"
         )
-    samples = None
+    samples = source = None
     if any(name in CALIBRATED for name in names):
         given = representative_data is not None
         samples = calibration_samples(
             representative_data if given else data.x_train, function.inputs
         )
+        source = "representative_data" if given else "x"
     outputs = function.predict(data.x)
     description = FileDescription(
         function, outputs, labels, preprocessing, details, samples or data.x
@@ -221,6 +234,7 @@ def deploy(
         description=description,
         data=data,
         compression=compressed and compressed.report,
+        calibration=samples and Calibration(samples, source),
     )
     keras_models = [model] if compressed is None else [model, compressed.model]
     deployment = _with_latencies(deployment, keras_models, num_threads)
@@ -247,11 +261,15 @@ def _names(quantize):
 
 
 def _thread_counts(num_threads):
-    counts = [num_threads] if isinstance(num_threads, int) else num_threads
+    counts = num_threads
+    if isinstance(counts, numbers.Integral):
+        counts = [counts]
     if (
         not isinstance(counts, (list, tuple))
         or not all(
-            isinstance(n, int) and not isinstance(n, bool) and n > 0
+            isinstance(n, numbers.Integral)
+            and not isinstance(n, bool)
+            and n > 0
             for n in counts
         )
         or not counts
@@ -261,7 +279,7 @@ def _thread_counts(num_threads):
             "positive integer or a list of those. Received: "
             f"num_threads={num_threads!r}"
         )
-    return list(dict.fromkeys(counts))
+    return list(dict.fromkeys(map(int, counts)))
 
 
 def _is_subclassed(model):
@@ -271,12 +289,15 @@ def _is_subclassed(model):
 
 
 def _compress(model, data, arguments):
+    weights = {}
+    if data.sample_weight is not None:
+        weights["sample_weight"] = data.sample_weight
     return compression.compress(
         model,
         data.x_train,
         data.y_train,
         validation_data=data.validation_data,
-        **arguments,
+        **arguments | weights,
     )
 
 

@@ -1,11 +1,25 @@
 """Files made of one model, side by side."""
 
+import dataclasses
 import io
 import json
 import os
 
 from keras_nas import storage
 from keras_nas.deployment.model_card import ModelCard
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Samples that showed the converter the ranges of int8.
+
+    Args:
+        samples: Dict of arrays by input name.
+        source: Name of the argument that they were taken from.
+    """
+
+    samples: dict
+    source: str
 
 
 class Deployment:
@@ -22,6 +36,7 @@ class Deployment:
         description: What the files say of themselves.
         data: The data that were held out.
         compression: The report of the compression, or `None`.
+        calibration: `Calibration`, or `None` if no file needed one.
     """
 
     def __init__(
@@ -34,6 +49,7 @@ class Deployment:
         description,
         data,
         compression=None,
+        calibration=None,
     ):
         self.model = model
         self.baselines = tuple(baselines)
@@ -43,6 +59,7 @@ class Deployment:
         self.description = description
         self.data = data
         self.compression = compression
+        self.calibration = calibration
 
     def replaced(self, **changes):
         """Returns a copy with other values of some arguments."""

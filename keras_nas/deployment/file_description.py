@@ -23,7 +23,12 @@ class FileDescription:
     def __init__(self, function, outputs, labels, preprocessing, details, x):
         self.details = _check_details(details, function.model.name)
         self.labels = _check_labels(
-            labels, {name: array.shape[-1] for name, array in outputs.items()}
+            labels,
+            {
+                # Without an axis of its own it is one number for a sample.
+                name: (1, *array.shape[1:])[-1]
+                for name, array in outputs.items()
+            },
         )
         self.preprocessing = _check_preprocessing(
             preprocessing, function.inputs
@@ -59,7 +64,7 @@ class FileDescription:
         tensor = {"name": details.name}
         labels = self.labels.get(details.name)
         note = None
-        if labels and len(labels) == details.shape[-1]:
+        if labels and len(labels) == (1, *details.shape[1:])[-1]:
             tensor["labels"] = labels
         elif labels:
             note = f"How likely '{labels[1]}' is, as opposed to '{labels[0]}'."
@@ -105,7 +110,12 @@ def _check_labels(labels, sizes):
     checked = {}
     for name, texts in labels.items():
         expected = sizes.get(name)
-        texts = [] if isinstance(texts, str) else [str(t) for t in texts]
+        received = repr(texts)
+        if isinstance(texts, (list, tuple, np.ndarray)):
+            received = f"{len(texts)} labels"
+            texts = [str(text) for text in texts]
+        else:
+            texts = []
         # A single unit says which of two classes it is.
         fits = len(texts) == (2 if expected == 1 else expected)
         if not fits or any("\n" in text or not text for text in texts):
@@ -113,7 +123,7 @@ def _check_labels(labels, sizes):
                 "Invalid value received for argument `labels`. Expected a "
                 "name of one line for each class, for outputs of these "
                 f"sizes: {sizes}, where 1 stands for two classes. Received: "
-                f"{len(texts)} labels for '{name}'"
+                f"{received} for '{name}'"
             )
         checked[name] = texts
     return checked

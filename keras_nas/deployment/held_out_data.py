@@ -25,6 +25,7 @@ class HeldOutData:
         validation_data: `(x, y)` to test on, in the structure that was
             given.
         source: Where the samples to test on come from, as a phrase.
+        sample_weight: Weights of `x_train` for fine-tuning, or `None`.
     """
 
     x: dict
@@ -33,6 +34,7 @@ class HeldOutData:
     y_train: object
     validation_data: tuple
     source: str
+    sample_weight: object = None
 
     @property
     def samples(self):
@@ -40,15 +42,17 @@ class HeldOutData:
         return len(next(iter(self.x.values())))
 
 
-def hold_out(x, y, validation_data, inputs):
+def hold_out(x, y, validation_data, inputs, sample_weight=None):
     """Splits data into those to test on and those to learn from.
 
     Args:
-        x: Inputs, or a `tf.data.Dataset` of `(x, y)`.
+        x: Inputs, or a `tf.data.Dataset` or `keras.utils.PyDataset` of
+            `(x, y)` or `(x, y, sample_weight)`.
         y: Targets or `None`.
-        validation_data: `(x, y)`, a `tf.data.Dataset`, or `None` for every
-            fifth sample of `x`.
+        validation_data: `(x, y)`, such a dataset, or `None` for every fifth
+            sample of `x`.
         inputs: List of `TensorDetails` of the model's inputs.
+        sample_weight: Optional weights of the samples of `x`.
 
     Returns:
         `HeldOutData`.
@@ -56,18 +60,21 @@ def hold_out(x, y, validation_data, inputs):
     Raises:
         ValueError: If the data do not fit the model or each other.
     """
-    x, y = _read(x, y, "x", inputs)
+    x, y, weights = _read(x, y, "x", inputs)
+    if sample_weight is not None:
+        weights = _as_arrays(sample_weight)
     standardized = standardize_inputs(x, inputs, "x")
     count = len(next(iter(standardized.values())))
     _check_targets(y, count, "y")
+    _check_targets(weights, count, "sample_weight")
     if validation_data is not None:
-        x_test, y_test = _pair(validation_data, inputs)
+        x_test, y_test, _ = _pair(validation_data, inputs)
         tested = standardize_inputs(x_test, inputs, "validation_data")
         _check_targets(
             y_test, len(next(iter(tested.values()))), "validation_data"
         )
         return HeldOutData(
-            tested, y_test, x, y, (x_test, y_test), "validation_data"
+            tested, y_test, x, y, (x_test, y_test), "validation_data", weights
         )
     if count < _HELD_OUT_STEP:
         raise ValueError(
@@ -91,39 +98,46 @@ def hold_out(x, y, validation_data, inputs):
         _select(y, ~is_test),
         (x_test, y_test),
         "every fifth sample of x",
+        _select(weights, ~is_test),
     )
 
 
 def _pair(validation_data, inputs):
-    if hasattr(validation_data, "element_spec"):
+    if _is_dataset(validation_data):
         return _read(validation_data, None, "validation_data", inputs)
     if not isinstance(validation_data, (tuple, list)) or (
         len(validation_data) != 2
     ):
         raise ValueError(
             "Invalid value received for argument `validation_data`. Expected "
-            "a tuple `(x, y)` or a `tf.data.Dataset`. Received: "
+            "a tuple `(x, y)` or a dataset. Received: "
             f"{describe_data(validation_data)}"
         )
     return _read(*validation_data, "validation_data", inputs)
 
 
+def _is_dataset(data):
+    return hasattr(data, "element_spec") or isinstance(
+        data, keras.utils.PyDataset
+    )
+
+
 def _read(x, y, argument, inputs):
-    """Turns what holds data into arrays."""
-    if hasattr(x, "element_spec"):
+    """Turns what holds data into arrays: inputs, targets and weights."""
+    if _is_dataset(x):
         if y is not None:
             raise ValueError(
                 "Argument `y` must be left out if `x` is a dataset, which "
                 f"gives both. Received: y={describe_data(y)}"
             )
         return _read_dataset(x, argument, inputs)
-    if x is None or isinstance(x, (str, bytes)):
+    if x is None or isinstance(x, (str, bytes)) or hasattr(x, "__next__"):
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected "
-            "arrays of inputs or a `tf.data.Dataset`. Received: "
-            f"{describe_data(x)}"
+            "arrays of inputs, a `tf.data.Dataset` or a "
+            f"`keras.utils.PyDataset`. Received: {describe_data(x)}"
         )
-    return _as_arrays(x), _as_arrays(y)
+    return _as_arrays(x), _as_arrays(y), None
 
 
 def _as_arrays(data):
@@ -136,29 +150,55 @@ def _as_arrays(data):
 
 
 def _read_dataset(dataset, argument, inputs):
-    spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2:
+    if isinstance(dataset, keras.utils.PyDataset):
+        count = dataset.num_batches
+        elements = [dataset[i] for i in range(count or 0)]
+        is_endless = count is None
+    else:
+        is_endless = dataset.cardinality() == -1
+        elements = _batches(dataset, argument, inputs, is_endless)
+    if is_endless:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected a "
-            f"`tf.data.Dataset` of tuples `(x, y)`. Received: elements {spec}"
+            "dataset that ends. Received: an infinite one; use "
+            "`.take(batches)` of `tf.data.Dataset`."
         )
-    if dataset.cardinality() == -1:
-        raise ValueError(
-            f"Invalid value received for argument `{argument}`. Expected a "
-            "`tf.data.Dataset` that ends. Received: an infinite one; use "
-            "`.take(batches)`."
-        )
-    rank = len(keras.tree.flatten(spec[0])[0].shape)
-    if rank < len(inputs[0].shape):
-        dataset = dataset.batch(256)
-    elements = list(dataset.as_numpy_iterator())
     if not elements:
         raise ValueError(
             f"Invalid value received for argument `{argument}`. Expected a "
-            "`tf.data.Dataset` with samples. Received: an empty one"
+            "dataset with samples. Received: an empty one"
         )
-    return keras.tree.map_structure(
-        lambda *parts: np.concatenate(parts), *elements
+    if not _is_pair(elements[0]):
+        raise _no_pairs(argument, describe_data(elements[0]))
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(
+        keras.tree.map_structure(
+            lambda *parts: np.concatenate(parts), *map(tuple, elements)
+        )
+    )
+    return x, y, weights
+
+
+def _batches(dataset, argument, inputs, is_endless):
+    spec = dataset.element_spec
+    if not _is_pair(spec):
+        raise _no_pairs(argument, spec)
+    if is_endless:
+        return []
+    rank = len(keras.tree.flatten(spec[0])[0].shape)
+    if rank < len(inputs[0].shape):
+        dataset = dataset.batch(256)
+    return list(dataset.as_numpy_iterator())
+
+
+def _is_pair(element):
+    return isinstance(element, tuple) and len(element) in (2, 3)
+
+
+def _no_pairs(argument, received):
+    return ValueError(
+        f"Invalid value received for argument `{argument}`. Expected a dataset "
+        "of tuples `(x, y)` or `(x, y, sample_weight)`. Received: elements "
+        f"{received}"
     )
 
 
@@ -167,7 +207,7 @@ def _check_targets(y, count, argument):
         if np.ndim(array) == 0 or len(array) != count:
             raise ValueError(
                 f"Invalid value received for argument `{argument}`. Expected "
-                f"as many targets as inputs, which are {count}. Received: "
+                f"as many entries as there are samples, {count}. Received: "
                 f"{describe_data(array)}"
             )
 

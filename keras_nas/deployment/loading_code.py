@@ -1,6 +1,8 @@
 """How to run a file in Python, on Android and on iOS."""
 
+import keyword
 import math
+import re
 
 # NumPy, Kotlin and Swift names of what tensors hold.
 _KOTLIN = {
@@ -32,7 +34,12 @@ def loading_code(file_name, tflite_model):
 
 
 def _python(file_name, file):
-    arguments = ", ".join(f"{t.name}={t.name}" for t in file.inputs)
+    arguments = ", ".join(
+        f"{t.name}={_variable('input', t)}" for t in file.inputs
+    )
+    if not all(_is_argument(tensor.name) for tensor in file.inputs):
+        pairs = (f'"{t.name}": {_variable("input", t)}' for t in file.inputs)
+        arguments = f"**{{{', '.join(pairs)}}}"
     lines = [
         "# pip install ai-edge-litert",
         "import numpy as np",
@@ -44,7 +51,8 @@ def _python(file_name, file):
     for tensor in file.inputs:
         lines += [
             f"# Put your data here.{_how_to_quantize(tensor)}",
-            f'{tensor.name} = np.zeros({tensor.shape}, "{tensor.dtype}")',
+            f"{_variable('input', tensor)} = "
+            f'np.zeros({tensor.shape}, "{tensor.dtype}")',
         ]
     lines.append(f"outputs = run({arguments})")
     for tensor in file.outputs:
@@ -77,7 +85,8 @@ def _kotlin(file_name, file):
     lines.append("model.run(inputs, outputs)")
     for i, tensor in enumerate(file.outputs):
         _, kind = _KOTLIN.get(tensor.dtype, ("FloatArray", "Float"))
-        lines.append(f"val {tensor.name} = outputs[{i}].read{kind}()")
+        name = _variable("output", tensor)
+        lines.append(f"val {name} = outputs[{i}].read{kind}()")
         lines += _comment("//", _how_to_dequantize(tensor))
     return "\n".join(lines)
 
@@ -96,23 +105,34 @@ def _swift(file_name, file):
     for i, tensor in enumerate(file.inputs):
         kind = _SWIFT.get(tensor.dtype, "Float32")
         zero = "false" if kind == "Bool" else "0"
+        name = _variable("input", tensor)
         lines += [
             f"// {tensor.name}: {tensor.dtype}, shape {tensor.shape}."
             f"{_how_to_quantize(tensor)}",
-            f"let {tensor.name} = [{kind}](repeating: {zero}, "
+            f"let {name} = [{kind}](repeating: {zero}, "
             f"count: {math.prod(tensor.shape)})",
-            f"try interpreter.copy({tensor.name}.withUnsafeBufferPointer("
+            f"try interpreter.copy({name}.withUnsafeBufferPointer("
             f"Data.init), toInputAt: {i})",
         ]
     lines.append("try interpreter.invoke()")
     for i, tensor in enumerate(file.outputs):
         kind = _SWIFT.get(tensor.dtype, "Float32")
+        name = _variable("output", tensor)
         lines.append(
-            f"let {tensor.name} = try interpreter.output(at: {i}).data"
+            f"let {name} = try interpreter.output(at: {i}).data"
             f".withUnsafeBytes {{ Array($0.bindMemory(to: {kind}.self)) }}"
         )
         lines += _comment("//", _how_to_dequantize(tensor))
     return "\n".join(lines)
+
+
+def _variable(side, tensor):
+    """Names a variable: no word of a language, and none of the others."""
+    return f"{side}_" + re.sub(r"\W", "_", tensor.name, flags=re.ASCII)
+
+
+def _is_argument(name):
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _how_to_quantize(tensor):

@@ -37,13 +37,21 @@ class ModelCard:
         data = deployment.data
         metric = deployment.metric
         compression = deployment.compression
+        calibration = deployment.calibration
         return {
             **deployment.description.details,
             "best": best and best.name,
             "limits": deployment.limits.to_dict(),
             "architecture": _architecture(deployment.model),
             "data": {
-                "trained_or_calibrated_on": _describe(data.x_train, "x"),
+                "fine_tuned_on": (
+                    None
+                    if compression is None
+                    else _describe(data.x_train, "x")
+                ),
+                "calibrated_on": calibration
+                and _describe(calibration.samples, "x"),
+                "calibrated_source": calibration and calibration.source,
                 "tested_on": _describe(data.x, "x"),
                 "tested_samples": data.samples,
                 "tested_source": data.source,
@@ -227,8 +235,10 @@ def _preprocessing_text(card):
 
 def _data_text(data):
     lines = []
+    source = data["calibrated_source"]
     for key, title in (
-        ("trained_or_calibrated_on", "calibrated and fine-tuned on"),
+        ("fine_tuned_on", "fine-tuned on"),
+        ("calibrated_on", f"ranges of int8 found with samples of `{source}`"),
         ("tested_on", "tested on"),
         ("targets", "targets of the test"),
     ):

@@ -2,6 +2,8 @@
 
 import contextlib
 
+from keras_nas.export.flat_layers import flat_layers
+
 
 @contextlib.contextmanager
 def float32_computation(model):
@@ -17,12 +19,9 @@ def float32_computation(model):
     Yields:
         Nothing.
     """
-    # Keras has no public way to reach the layers inside of layers, such as
-    # those of MultiHeadAttention or of a cell of an RNN.
-    layers = model._flatten_layers()
     changed = []
     try:
-        for layer in layers:
+        for layer in flat_layers(model):
             policy = layer.dtype_policy
             if (
                 policy.quantization_mode is None

@@ -41,6 +41,53 @@ def test_a_table_of_what_works(run, monkeypatch):
     assert model["cluster"]["message"] == "ValueError: no clusters today"
 
 
+def test_a_way_that_leaves_layers_alone_does_not_work(run, monkeypatch):
+    def silly(x):
+        return keras.layers.Softmax()(
+            keras.layers.EinsumDense("ab,bc->ac", (4,), name="einsum")(x)
+        )
+
+    build = {"silly": lambda: deploy._functional(silly, (8,))}
+    monkeypatch.setattr(deploy, "MODELS", deploy.MODELS | build)
+    ways = "prune,cluster,quantization_aware,int8"
+    result = run("models", "--names", "silly,two outputs", "--ways", ways)
+    cells = result["models"]["silly"]
+    for way, done in (("prune", "pruned"), ("cluster", "clustered")):
+        assert not cells[way]["works"]
+        assert cells[way]["message"] == f"not {done}: einsum"
+    assert not cells["quantization_aware"]["works"]
+    assert cells["int8"]["works"]
+    # It is no cell of TF-MOT's documentation, and does not count as one.
+    works = result["models"]["two outputs"]
+    assert all(works[way]["documented"] for way in works if way in deploy.WAYS)
+    assert result["share_that_works"] == 1.0
+    assert result["share_of_all_cells"] == 5 / 8
+
+
+def test_a_file_that_computes_something_else_does_not_work(run, monkeypatch):
+    convert = deploy.export.to_tflite
+
+    def wrong(model, *args, **kwargs):
+        other = keras.models.clone_model(model)
+        kernel = other.layers[-1].kernel
+        kernel.assign(20 * np.eye(*kernel.shape))
+        return convert(other, *args, **kwargs)
+
+    monkeypatch.setattr(deploy.export, "to_tflite", wrong)
+    result = run("models", "--names", "Conv1D", "--ways", "int8")
+    cell = result["models"]["Conv1D"]["int8"]
+    assert not cell["works"]
+    assert "mean error" in cell["message"]
+    assert result["share_that_works"] == 0.0
+
+
+def test_the_documented_cells_are_cells_of_the_table():
+    names = {*deploy.APPLICATIONS, *deploy.MODELS}
+    assert set(deploy.DOCUMENTED) == set(deploy.WAYS)
+    for documented in deploy.DOCUMENTED.values():
+        assert set(documented) <= names
+
+
 def test_files_of_the_digits_are_compared(run, monkeypatch):
     def small():
         x = inputs = keras.Input((8, 8, 1))
@@ -58,11 +105,20 @@ def test_files_of_the_digits_are_compared(run, monkeypatch):
     )
     means = result["means"]
     assert set(means) == {
-        *("float32", "int8", "prune80", "channels50"),
-        *("separable_float32", "separable_int8", "separable_channels50"),
+        *("float32", "float32_fine_tuned", "int8", "prune80", "channels50"),
+        *("separable_float32", "separable_float32_fine_tuned"),
+        *("separable_int8", "separable_channels50"),
     }
     drop = means["float32"]["accuracy"] - means["int8"]["accuracy"]
     assert result["int8_drop"] == pytest.approx(100 * drop)
+    drop = (
+        means["float32_fine_tuned"]["accuracy"] - means["prune80"]["accuracy"]
+    )
+    assert result["prune80_drop_fine_tuned"] == pytest.approx(100 * drop)
+    for field in ("channels50", "separable_channels50"):
+        measured = result[f"{field}_latency_ratio"]
+        bar = result["bars"][f"{field}_latency_ratio"]
+        assert bar == {"limit": 0.6, "met": measured <= 0.6}
     ratio = means["prune80"]["gzip_bytes"] / means["float32"]["gzip_bytes"]
     assert result["prune80_gzip_ratio"] == pytest.approx(ratio)
     latencies = [
@@ -102,7 +158,9 @@ def test_fashion_is_measured_by_the_same_table(run, monkeypatch):
     result = run("fashion", "--seeds", "2", *arguments)
     runs = result["runs"]
     assert len(runs) == 2
-    assert set(runs[0]) == {"float32", "int8", "pattern24"}
+    assert set(runs[0]) == {
+        *("float32", "float32_fine_tuned", "int8", "pattern24"),
+    }
     mean = (runs[0]["int8"]["bytes"] + runs[1]["int8"]["bytes"]) / 2
     assert result["means"]["int8"]["bytes"] == mean
 

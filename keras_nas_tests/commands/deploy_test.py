@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_nas_cli
-from keras_nas import export
+from keras_nas import compression, export
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,27 @@ def test_files_card_and_table(folder, tmp_path, capfd):
     assert f"written to {tmp_path / 'out'}" in shown.out
     # What TensorFlow and the converter print is not for users.
     assert shown.err == ""
+
+
+def test_flags_of_compression_arrive(folder, tmp_path, capsys, monkeypatch):
+    received = []
+
+    def compress(model, x, y, **arguments):
+        received.append(arguments)
+        raise ValueError("that is all")
+
+    monkeypatch.setattr(compression, "compress", compress)
+    given = (f"--output={tmp_path}", "--epochs=4", "--quantize=float32")
+    assert deploy(folder, *given, "--prune=0.25") == 1
+    more = ("--prune=2:4", "--batch_size=16", "--skip=scores,other")
+    assert deploy(folder, *given, *more) == 1
+    assert "that is all" in capsys.readouterr().err
+    share, pattern = received
+    assert share["prune"] == 0.25 and share["epochs"] == 4
+    assert not {"batch_size", "skip"} & set(share)
+    assert pattern["prune"] == "2:4"
+    assert pattern["batch_size"] == 16
+    assert pattern["skip"] == ["scores", "other"]
 
 
 def test_a_limit_that_is_not_met_has_its_own_code_and_keeps_the_files(

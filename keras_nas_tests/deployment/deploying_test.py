@@ -1,5 +1,6 @@
 """`nas.deploy`, from the model to the files."""
 
+import contextlib
 import types
 
 import keras
@@ -390,6 +391,88 @@ def test_a_model_is_compressed_by_tfmot():
     assert deployed.best.size_bytes < deployed.baselines[0].size_bytes * 2
 
 
+class Batches(keras.utils.PyDataset):
+    """Samples of which those of weight 0 are wrong."""
+
+    def __init__(self, x, y, weights):
+        super().__init__()
+        self.arrays = x, y, weights
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        return tuple(array[i::5] for array in self.arrays)
+
+
+def own_loss(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def right(y_true, y_pred):
+    found = keras.ops.cast(keras.ops.argmax(y_pred, -1), "int64")
+    return keras.ops.cast(found == keras.ops.cast(y_true, "int64"), "float32")
+
+
+@pytest.mark.parametrize("kind", ["PyDataset", "arrays"])
+def test_what_users_bring_is_compressed_by_tfmot(kind):
+    """Normalization, a loss, a metric and weights of one's own, float16."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(50, 20, size=(300, 4)).astype("float32")
+    y = (x[:, 0] > 50).astype("int64")
+    weights = np.repeat([1.0, 0.0], 150)
+    wrong = np.where(weights > 0, y, 1 - y)
+    keras.utils.set_random_seed(0)
+    normalization = keras.layers.Normalization()
+    normalization.adapt(x)
+    model = keras.Sequential(
+        [
+            keras.Input((4,), name="x"),
+            normalization,
+            keras.layers.Dense(
+                16, "relu", dtype="mixed_float16", name="hidden"
+            ),
+            keras.layers.Dense(2, "softmax", name="head"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.02), own_loss, metrics=[right])
+    model.fit(x, y, epochs=10, verbose=0)
+    data = (Batches(x, wrong, weights),)
+    arguments = {"validation_data": (x[::3], y[::3])}
+    if kind == "arrays":  # These are held out together with their weights.
+        data, arguments = (x, wrong), {"sample_weight": weights}
+    context = (
+        pytest.warns(UserWarning, match="every fifth")
+        if kind == "arrays"
+        else contextlib.nullcontext()
+    )
+    with context:
+        deployed = nas.deploy(
+            model,
+            *data,
+            prune=0.5,
+            epochs=4,
+            skip="head",
+            quantize="int8" if kind == "PyDataset" else "float32",
+            metric=lambda y, scores: np.mean(scores.argmax(-1) == y),
+            num_threads=np.int64(1),
+            verbose=0,
+            **arguments,
+        )
+    assert deployed.compression["hidden"].done == ["pruned"]
+    assert deployed.compression["head"].done == []
+    kernel = deployed.model.get_layer("hidden").get_weights()[0]
+    assert np.mean(kernel == 0) == 0.5
+    # It has learnt nothing of the samples without weight.
+    scores = deployed.model.predict(x, verbose=0)
+    assert np.mean(scores.argmax(-1) == y) > 0.9
+    assert all(v.is_verified for v in deployed.variants.values())
+    data = deployed.model_card["data"]
+    assert data["fine_tuned_on"][0]["shape"] == (
+        [300, 4] if kind == "PyDataset" else [240, 4]
+    )
+
+
 def test_arguments_of_compression_need_a_compression(classifier, digits):
     with pytest.raises(TypeError, match="batch_size.*epochs.*prune"):
         nas.deploy(classifier, *digits[0], epochs=3, batch_size=3)
@@ -518,6 +601,7 @@ def conversions(monkeypatch):
         ({"validation_data": np.zeros(3)}, "`validation_data`"),
         ({"validation_data": (np.zeros((3, 4)), np.zeros(3))}, "validation"),
         ({"labels": ["a", "b"]}, "`labels`.*2 labels for 'scores'"),
+        ({"labels": 5}, "`labels`.*Received: 5 for"),
         ({"labels": {"score": ["a"] * 10}}, "`labels`.*'score'"),
         ({"preprocessing": {"mean": 1}}, "`preprocessing`"),
         ({"preprocessing": {"mean": [1, 2], "std": [1, 2]}}, "preprocessing"),
@@ -552,7 +636,35 @@ def test_data_that_do_not_fit_are_found_before_any_conversion(
     infinite = tf.data.Dataset.from_tensor_slices((x, y)).batch(9).repeat()
     with pytest.raises(ValueError, match="ends.*infinite"):
         nas.deploy(classifier, infinite)
+    with pytest.raises(ValueError, match="`x`.*PyDataset.*generator"):
+        nas.deploy(classifier, (pair for pair in [(x, y)]))
+    with pytest.raises(ValueError, match="`sample_weight`.*1400"):
+        nas.deploy(classifier, x, y, prune=0.5, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match=r"`\(x, y, sample_weight\)`"):
+        nas.deploy(classifier, tf.data.Dataset.from_tensor_slices(x).batch(9))
     assert conversions == []
+
+
+def test_a_model_that_keras_has_quantized_is_told_so(conversions):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.quantize("int8")
+    with pytest.raises(ValueError, match="quantized already.*`quantize=`"):
+        nas.deploy(model, np.zeros((9, 4)))
+    assert conversions == []
+
+
+def test_one_number_for_a_sample_has_the_labels_of_two_classes():
+    inputs = keras.Input((4,), name="x")
+    outputs = keras.ops.mean(keras.layers.Dense(4)(inputs), axis=-1)
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).normal(size=(7, 4))
+    arguments = {"validation_data": (x, None), "quantize": "float32"}
+    # As many labels as samples are no labels of classes.
+    with pytest.raises(ValueError, match="`labels`.*7 labels"):
+        nas.deploy(model, x, labels=list("abcdefg"), **arguments)
+    deployed = nas.deploy(model, x, labels=["a", "b"], **arguments)
+    (output,) = deployed.best.tflite_model.metadata["outputs"]
+    assert "How likely 'b' is" in output["description"]
 
 
 def test_an_image_size_that_is_open_is_an_error():
