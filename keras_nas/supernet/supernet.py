@@ -466,6 +466,12 @@ class Supernet(keras.Model):
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         self._fitted_x = given.get("x")
         self._fitted_validation = given.get("validation_data")
+        optimizer = self.optimizer
+        if optimizer is not None and not optimizer.built:
+            # Else it makes its variables while the first step is traced, and
+            # TensorFlow traces the step once more.
+            with self.distribute_strategy.scope():
+                optimizer.build(self.trainable_variables)
         return super().fit(*args, **kwargs)
 
     def compile(self, *args, distillation_loss=None, **kwargs):

@@ -11,7 +11,7 @@ import keras_nas as nas
 from keras_nas.evaluators import Candidate, training_recorder
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(64, 4)).astype("float32")
+X = RNG.normal(size=(32, 4)).astype("float32")
 Y = (X @ [1.0, -2.0, 0.5, 0.0] + 0.5).reshape(-1, 1).astype("float32")
 
 OBJECTIVE = keras_tuner.Objective("val_loss", "min")
@@ -176,16 +176,19 @@ def stop_early():
     ]
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A training that its callbacks end, and nothing else."""
+    return run(tmp_path_factory.mktemp("stopped"), stop_early)
+
+
 @pytest.mark.parametrize("after", [1, 2])
-def test_callbacks_remember_what_they_waited_for(tmp_path, after):
-    (whole := tmp_path / "whole").mkdir()
-    expected = run(whole, stop_early)
-    assert expected[1] == [0, 1, 2]
-    (killed := tmp_path / "killed").mkdir()
-    kill(killed, after, stop_early)
-    result = run(killed, stop_early)
+def test_callbacks_remember_what_they_waited_for(tmp_path, stopped, after):
+    assert stopped[1] == [0, 1, 2]
+    kill(tmp_path, after, stop_early)
+    result = run(tmp_path, stop_early)
     assert result[1] == list(range(after, 3))
-    assert_same(result, expected)
+    assert_same(result, stopped)
 
 
 class KillAtEnd(keras.callbacks.Callback):
@@ -193,17 +196,16 @@ class KillAtEnd(keras.callbacks.Callback):
         raise Killed
 
 
-@pytest.mark.parametrize("callbacks", [list, stop_early])
+@pytest.mark.parametrize(
+    ("callbacks", "whole"), [(list, "uninterrupted"), (stop_early, "stopped")]
+)
 def test_a_training_killed_after_its_last_epoch_is_not_repeated(
-    tmp_path, callbacks
+    tmp_path, request, callbacks, whole
 ):
-    (whole := tmp_path / "whole").mkdir()
-    expected = run(whole, callbacks)
-    (killed := tmp_path / "killed").mkdir()
-    kill(killed, 99, lambda: [*callbacks(), KillAtEnd()])
-    result = run(killed, callbacks)
+    kill(tmp_path, 99, lambda: [*callbacks(), KillAtEnd()])
+    result = run(tmp_path, callbacks)
     assert result[1] == []
-    assert_same(result, expected)
+    assert_same(result, request.getfixturevalue(whole))
 
 
 def test_more_epochs_may_be_asked_for(tmp_path, uninterrupted):

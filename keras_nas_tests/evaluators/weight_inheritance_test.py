@@ -9,7 +9,7 @@ import pytest
 
 import keras_nas as nas
 from keras_nas.evaluators import Training, training_recorder
-from keras_nas_tests.tuners.tiny_searches import X, Y, trials_of
+from keras_nas_tests.tuners.tiny_searches import X, Y, batches, trials_of
 
 
 def make_model(units, depth=1, learning_rate=0.0, activation="linear"):
@@ -50,8 +50,9 @@ def make_tuner(directory, build=build, trials=(), evaluator=None, **arguments):
 
 
 def search(tuner, **changes):
-    arguments = {"validation_data": (X, Y), "epochs": 1, "verbose": 0} | changes
-    tuner.search(X, Y, **arguments)
+    data = batches()
+    arguments = {"x": data, "validation_data": data, "verbose": 0} | changes
+    tuner.search(**arguments)
     return tuner
 
 
@@ -377,7 +378,7 @@ def test_the_optimizer_starts_anew(tmp_path):
     tuner = make_tuner(
         tmp_path, trials=[architecture(), architecture(activation="relu")]
     )
-    search(tuner, callbacks=[Look()], batch_size=4)
+    search(tuner, x=batches(4), callbacks=[Look()])
     assert starts == [[0], [1], [0], [1]]
 
 
@@ -430,7 +431,7 @@ def test_a_search_killed_in_an_epoch_goes_on_exactly(
     # Else it would not save such short epochs.
     monkeypatch.setattr(training_recorder, "_MAX_SHARE", float("inf"))
 
-    training = {"epochs": 2, "callbacks": [StopAt()], "shuffle": False}
+    training = {"epochs": 2, "callbacks": [StopAt()]}
 
     def make(name):
         return make_tuner(
@@ -461,9 +462,15 @@ def test_a_search_killed_in_an_epoch_goes_on_exactly(
 
 
 def test_a_worker_inherits_as_this_process_does(tmp_path):
-    whole = search(make_tuner(tmp_path / "here", learning), epochs=2)
-    tuner = make_tuner(tmp_path / "there", learning)
-    search(tuner, epochs=2, workers=1)
+    # A dataset cannot be sent.
+    training = {"x": X, "y": Y, "validation_data": (X, Y), "epochs": 2}
+    # Every trial starts a process of its own.
+    whole, tuner = (
+        make_tuner(tmp_path / name, learning, max_trials=2)
+        for name in ("here", "there")
+    )
+    search(whole, **training)
+    search(tuner, **training, workers=1)
     assert ancestors(tuner) == ancestors(whole)
     assert ancestors(tuner)[1] == 0.0
     assert trials_of(tuner) == trials_of(whole)

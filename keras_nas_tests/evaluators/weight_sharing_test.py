@@ -55,15 +55,28 @@ def search(tuner):
     }
 
 
-def test_candidates_are_scored_with_the_weights_of_one_supernet(tmp_path):
-    tuner = make(tmp_path)
-    trials = search(tuner)
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    """The folder of a whole search."""
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def trials(directory):
+    """What the whole search found."""
+    return search(make(directory))
+
+
+def test_candidates_are_scored_with_the_weights_of_one_supernet(
+    directory, trials
+):
     assert len(trials) == 5
     files = {
         path.name
-        for path in (tmp_path / "untitled_project" / "supernet").iterdir()
+        for path in (directory / "untitled_project" / "supernet").iterdir()
     }
     assert files == {"supernet.json", "supernet.weights.h5"}
+    tuner = make(directory)
     for model, trial in zip(
         tuner.get_best_models(5), tuner.oracle.get_best_trials(5), strict=True
     ):
@@ -72,30 +85,28 @@ def test_candidates_are_scored_with_the_weights_of_one_supernet(tmp_path):
         assert model.layers[1].units == trial.hyperparameters.get("width")
 
 
-def test_a_resumed_search_does_not_train_the_supernet_again(tmp_path):
-    expected = search(make(tmp_path / "a", max_trials=6))
-    search(make(tmp_path / "b", max_trials=3))
+def test_a_resumed_search_does_not_train_the_supernet_again(tmp_path, trials):
+    search(make(tmp_path, max_trials=3))
     epochs = Epochs()
-    resumed = make(tmp_path / "b", max_trials=6, callbacks=[epochs])
-    assert search(resumed) == expected
+    resumed = make(tmp_path, callbacks=[epochs])
+    assert search(resumed) == trials
     assert epochs.seen == []
 
 
-def test_a_training_of_the_supernet_that_was_killed_goes_on(tmp_path):
-    expected = search(make(tmp_path / "a"))
+def test_a_training_of_the_supernet_that_was_killed_goes_on(tmp_path, trials):
     with pytest.raises(KeyboardInterrupt):
-        search(make(tmp_path / "b", callbacks=[Epochs(stop_at=3)]))
+        search(make(tmp_path, callbacks=[Epochs(stop_at=3)]))
     epochs = Epochs()
-    assert search(make(tmp_path / "b", callbacks=[epochs])) == expected
+    assert search(make(tmp_path, callbacks=[epochs])) == trials
     assert epochs.seen[0] > 0
     assert epochs.seen[-1] == 2
 
 
 def test_models_are_there_after_a_reload(tmp_path):
-    tuner = make(tmp_path)
+    tuner = make(tmp_path, max_trials=2, epochs=1)
     search(tuner)
     (before,) = tuner.get_best_models(1)
-    (after,) = make(tmp_path).get_best_models(1)
+    (after,) = make(tmp_path, epochs=1).get_best_models(1)
     for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -112,9 +123,9 @@ def test_a_supernet_that_is_trained_already(tmp_path):
 
 
 def test_validation_split_holds_out_the_last_examples(tmp_path):
-    whole = make(tmp_path / "a")
+    whole = make(tmp_path / "a", max_trials=2, epochs=1)
     whole.search(X[:96], Y[:96], validation_data=(X[96:], Y[96:]), verbose=0)
-    split = make(tmp_path / "b")
+    split = make(tmp_path / "b", max_trials=2, epochs=1)
     split.search(X, Y, validation_split=0.25, verbose=0)
     for one, other in zip(
         whole.oracle.trials.values(), split.oracle.trials.values(), strict=True
@@ -196,11 +207,11 @@ def test_it_says_what_the_supernet_does(tmp_path, capsys):
     assert "supernet: epoch 3/3" in out
 
 
-def test_another_training_of_the_supernet_is_another_project(tmp_path):
-    search(make(tmp_path, max_trials=2))
+@pytest.mark.usefixtures("trials")
+def test_another_training_of_the_supernet_is_another_project(directory):
     with pytest.raises(FatalValueError, match="`epochs` was 3, is 4"):
-        search(make(tmp_path, max_trials=4, epochs=4))
-    path = tmp_path / "untitled_project" / "supernet" / "supernet.json"
+        search(make(directory, max_trials=6, epochs=4))
+    path = directory / "untitled_project" / "supernet" / "supernet.json"
     assert json.loads(path.read_text())["epochs"] == 3
 
 
@@ -220,25 +231,21 @@ def build_with(**arguments):
     return build
 
 
-@pytest.mark.parametrize(
-    "name, changes",
-    [
-        ("num_calibration_batches", {"num_calibration_batches": 2}),
-        ("batch_size", {"batch_size": 8}),
-        (
-            "loss",
-            {
-                "hypermodel": build_with(
-                    loss=keras.losses.SparseCategoricalCrossentropy(True)
-                )
-            },
-        ),
-        ("loss_weights", {"hypermodel": build_with(loss_weights=0.5)}),
-        ("optimizer", {"hypermodel": build_with(optimizer="sgd")}),
-        ("sampling", {"sampling": FairSampling()}),
-    ],
-)
-def test_scores_of_other_settings_are_not_mixed(tmp_path, name, changes):
+OTHER_SETTINGS = {
+    "num_calibration_batches": {"num_calibration_batches": 2},
+    "batch_size": {"batch_size": 8},
+    "loss": {
+        "hypermodel": build_with(
+            loss=keras.losses.SparseCategoricalCrossentropy(True)
+        )
+    },
+    "loss_weights": {"hypermodel": build_with(loss_weights=0.5)},
+    "optimizer": {"hypermodel": build_with(optimizer="sgd")},
+    "sampling": {"sampling": FairSampling()},
+}
+
+
+def test_scores_of_other_settings_are_not_mixed(tmp_path):
     def run(max_trials, hypermodel=None, batch_size=16, **arguments):
         tuner = nas.RandomSearch(
             hypermodel or build_with(),
@@ -257,8 +264,10 @@ def test_scores_of_other_settings_are_not_mixed(tmp_path, name, changes):
         return tuner.oracle.trials
 
     run(1)
-    with pytest.raises(FatalValueError, match=f"`{name}` was(.|\n)*overwrite"):
-        run(2, **changes)
+    for name, changes in OTHER_SETTINGS.items():
+        message = f"`{name}` was(.|\n)*overwrite"
+        with pytest.raises(FatalValueError, match=message):
+            run(2, **changes)
     assert len(run(2)) == 2
 
 

@@ -76,25 +76,26 @@ def test_evolution_in_random_directions_is_not_behind_nsga2(create):
 
 
 @functools.cache
+def searched(participant, seed):
+    """Returns the oracle after a search of 60 trials; leave it as it is."""
+    oracle = participant.at_its_best(
+        toy_space(), objective=OBJECTIVES, max_trials=60, seed=seed
+    )
+    search(oracle)
+    return oracle
+
+
+@functools.cache
 def mean_hypervolume(participant):
     """Of 60 trials, over 10 seeds or fewer."""
-    volumes = []
-    for seed in range(min(10, participant.seeds)):
-        oracle = participant.at_its_best(
-            toy_space(), objective=OBJECTIVES, max_trials=60, seed=seed
-        )
-        search(oracle)
-        volumes.append(hypervolume(oracle))
-    return np.mean(volumes)
+    seeds = range(min(10, participant.seeds))
+    return np.mean([hypervolume(searched(participant, seed)) for seed in seeds])
 
 
 def test_the_front_moves_on(create):
     gains = []
     for seed in range(3):
-        oracle = create.at_its_best(
-            toy_space(), objective=OBJECTIVES, max_trials=60, seed=seed
-        )
-        search(oracle)
+        oracle = searched(create, seed)
         losses = [oracle.losses(trial) for trial in oracle.completed_trials()]
         first, last = (
             pareto.hypervolume(part, REFERENCE)
@@ -120,10 +121,7 @@ def test_the_best_trials_begin_with_the_knee_and_the_ends(create):
 
 
 def test_the_front_has_both_ends_and_no_trial_that_is_dominated(create):
-    oracle = create.at_its_best(
-        toy_space(), objective=OBJECTIVES, max_trials=60
-    )
-    search(oracle)
+    oracle = searched(create, 0)
     front = [oracle.losses(trial) for trial in oracle.pareto_front()]
     everything = [oracle.losses(t) for t in oracle.completed_trials()]
     assert len(set(front)) > 1 or not create.spreads

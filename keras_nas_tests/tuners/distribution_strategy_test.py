@@ -70,9 +70,78 @@ print(json.dumps(seen | {
 """
 
 
+RESUME = """
+from keras_nas_tests.tuners.tiny_searches import (
+    ScoredByUnits, build, trials_of)
+scopes = []
+
+class Interrupted(ScoredByUnits):
+    def evaluate(self, candidate):
+        if candidate.directory.endswith("3"):
+            raise KeyboardInterrupt
+        return super().evaluate(candidate)
+
+class Watched(ScoredByUnits):
+    def evaluate(self, candidate):
+        scopes.append(devices(candidate.build().weights))
+        return super().evaluate(candidate)
+
+def search(evaluator):
+    tuner = nas.RegularizedEvolution(
+        build, "val_loss", max_trials=6, population_size=2,
+        tournament_size=2, seed=5, directory=sys.argv[1],
+        project_name="resumed", evaluator=evaluator,
+        distribution_strategy=STRATEGY)
+    tuner.search(verbose=0)
+    return tuner
+
+try:
+    search(Interrupted())
+except KeyboardInterrupt:
+    pass
+tuner = search(Watched())
+print(json.dumps({"trials": trials_of(tuner), "scopes": scopes}))
+"""
+
+XLA = """
+from keras_nas_tests.tuners.distribution_strategy_test import build_for_xla
+
+def plain(hp):
+    model = build_for_xla(hp)
+    model.compile("sgd", "mse")
+    return model
+
+def search(build, name):
+    tuner = nas.RandomSearch(
+        build, "val_loss", max_trials=1, seed=0, directory=sys.argv[1],
+        project_name=name, distribution_strategy=STRATEGY)
+    tuner.search(X, Y, validation_data=(X, Y), batch_size=4, verbose=0)
+    (trial,) = tuner.oracle.trials.values()
+    (model,) = tuner.get_best_models()
+    return {
+        "status": trial.status, "message": trial.message,
+        "score": trial.score, "jit_compile": model.jit_compile,
+        "steps_per_execution": model.steps_per_execution}
+
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    xla = search(build_for_xla, "xla")
+told = [str(w.message) for w in told if "Keras cannot" in str(w.message)]
+print(json.dumps({
+    "xla": xla, "told": told, "plain": search(plain, "plain")}))
+"""
+
+
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory):
-    return run_on_two_devices(SEARCH, tmp_path_factory.mktemp("searched"))
+def results(tmp_path_factory):
+    """What the scripts found, all in one process: it takes long to start."""
+    directory = tmp_path_factory.mktemp("two_devices")
+    return run_on_two_devices(SEARCH, directory, RESUME, XLA)
+
+
+@pytest.fixture(scope="module")
+def searched(results):
+    return results[0]
 
 
 def test_every_model_is_built_in_the_scope(searched):
@@ -104,40 +173,7 @@ def test_the_best_model_is_on_all_devices_and_has_its_score(searched):
     assert searched["score"] == pytest.approx(searched["again"], rel=1e-5)
 
 
-RESUME = """
-from keras_nas_tests.tuners.tiny_searches import (
-    ScoredByUnits, build, trials_of)
-scopes = []
-
-class Interrupted(ScoredByUnits):
-    def evaluate(self, candidate):
-        if candidate.directory.endswith("3"):
-            raise KeyboardInterrupt
-        return super().evaluate(candidate)
-
-class Watched(ScoredByUnits):
-    def evaluate(self, candidate):
-        scopes.append(devices(candidate.build().weights))
-        return super().evaluate(candidate)
-
-def search(evaluator):
-    tuner = nas.RegularizedEvolution(
-        build, "val_loss", max_trials=6, population_size=2,
-        tournament_size=2, seed=5, directory=sys.argv[1],
-        evaluator=evaluator, distribution_strategy=STRATEGY)
-    tuner.search(verbose=0)
-    return tuner
-
-try:
-    search(Interrupted())
-except KeyboardInterrupt:
-    pass
-tuner = search(Watched())
-print(json.dumps({"trials": trials_of(tuner), "scopes": scopes}))
-"""
-
-
-def test_a_resumed_search_goes_on_with_the_same_proposals(tmp_path):
+def test_a_resumed_search_goes_on_with_the_same_proposals(tmp_path, results):
     tuner = nas.RegularizedEvolution(
         build,
         "val_loss",
@@ -149,7 +185,7 @@ def test_a_resumed_search_goes_on_with_the_same_proposals(tmp_path):
         evaluator=ScoredByUnits(),
     )
     tuner.search(verbose=0)
-    resumed = run_on_two_devices(RESUME, tmp_path / "resumed")
+    resumed = results[1]
     # Three trials before the interruption, and three after it.
     assert resumed["scopes"] == [[2]] * 3
     assert resumed["trials"] == [list(trial) for trial in trials_of(tuner)]
@@ -224,37 +260,8 @@ def test_models_are_trained_with_xla_on_one_device(
     )
 
 
-XLA = """
-from keras_nas_tests.tuners.distribution_strategy_test import build_for_xla
-
-def plain(hp):
-    model = build_for_xla(hp)
-    model.compile("sgd", "mse")
-    return model
-
-def search(build, name):
-    tuner = nas.RandomSearch(
-        build, "val_loss", max_trials=1, seed=0, directory=sys.argv[1],
-        project_name=name, distribution_strategy=STRATEGY)
-    tuner.search(X, Y, validation_data=(X, Y), batch_size=4, verbose=0)
-    (trial,) = tuner.oracle.trials.values()
-    (model,) = tuner.get_best_models()
-    return {
-        "status": trial.status, "message": trial.message,
-        "score": trial.score, "jit_compile": model.jit_compile,
-        "steps_per_execution": model.steps_per_execution}
-
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always")
-    xla = search(build_for_xla, "xla")
-told = [str(w.message) for w in told if "Keras cannot" in str(w.message)]
-print(json.dumps({
-    "xla": xla, "told": told, "plain": search(plain, "plain")}))
-"""
-
-
-def test_what_keras_cannot_do_on_several_devices_is_left_out(tmp_path):
-    result = run_on_two_devices(XLA, tmp_path)
+def test_what_keras_cannot_do_on_several_devices_is_left_out(results):
+    result = results[2]
     assert result["xla"]["status"] == "COMPLETED", result["xla"]["message"]
     assert result["xla"] == result["plain"]
     assert result["xla"]["jit_compile"] is False

@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 
 import keras_nas as nas
-from keras_nas_tests.tuners.tiny_searches import UNITS, X, Y, build, make_model
+from keras_nas_tests.tuners.tiny_searches import (
+    UNITS,
+    batches,
+    build,
+    make_model,
+)
 
 
 def search(tmp_path, hypermodel, objective, max_trials=2, **arguments):
     tuner = nas.RandomSearch(
         hypermodel, objective, max_trials=max_trials, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), verbose=0, **arguments)
+    data = batches()
+    tuner.search(data, validation_data=data, verbose=0, **arguments)
     return tuner
 
 

@@ -8,6 +8,7 @@ from keras_nas_tests.tuners.tiny_searches import (
     UNITS,
     X,
     Y,
+    batches,
     build,
     make_model,
     trials_of,
@@ -83,7 +84,7 @@ def test_the_best_model_of_the_one_is_loaded_by_the_other(
     tmp_path, first, second
 ):
     tuner = make(first, tmp_path, 1, build)
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=2, verbose=0)
     other = make(second, tmp_path, 1, build)
     (model,) = other.get_best_models()
     (trial,) = other.oracle.trials.values()

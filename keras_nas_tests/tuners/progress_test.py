@@ -7,7 +7,7 @@ import pytest
 
 import keras_nas as nas
 from keras_nas.tuners.progress import Progress
-from keras_nas_tests.tuners.tiny_searches import Scripted, X, Y, build
+from keras_nas_tests.tuners.tiny_searches import Scripted, batches, build
 
 TIME = r"\d+\.\ds"
 
@@ -78,7 +78,7 @@ def test_a_silent_search_prints_nothing(tmp_path, capsys):
     tuner = nas.RandomSearch(
         build, "val_loss", max_trials=1, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=1, verbose=0)
     assert len(tuner.oracle.end_order) == 1
     assert capsys.readouterr().out == ""
 
@@ -93,7 +93,9 @@ def test_training_prints_no_lines_of_its_own(tmp_path, capsys, verbose):
     tuner = nas.RandomSearch(
         build, "val_loss", max_trials=1, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=verbose)
+    tuner.search(
+        batches(), validation_data=batches(), epochs=2, verbose=verbose
+    )
     out = capsys.readouterr().out
     assert "Epoch" not in out
     assert len(out.splitlines()) == 3
@@ -103,7 +105,7 @@ def test_verbose_2_shows_the_candidate_first_and_every_epoch(tmp_path, capsys):
     tuner = nas.RandomSearch(
         build, "val_loss", max_trials=1, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=2)
+    tuner.search(batches(), validation_data=batches(), epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == f"trial 1/1: units={units_of(tuner)[0]}"
     assert lines.index("Epoch 1/2") < lines.index("Epoch 2/2")
@@ -116,7 +118,7 @@ def test_a_log_file_gets_no_carriage_returns(tmp_path, monkeypatch):
         tuner = nas.RandomSearch(
             build, "val_loss", max_trials=1, directory=tmp_path
         )
-        tuner.search(X, Y, validation_data=(X, Y), epochs=2)
+        tuner.search(batches(), validation_data=batches(), epochs=2)
     content = (tmp_path / "log.txt").read_bytes()
     assert content.count(b"\n") == 3
     assert b"\r" not in content
@@ -131,7 +133,7 @@ def test_a_terminal_shows_the_running_epoch_in_place(tmp_path, monkeypatch):
     tuner = nas.RandomSearch(
         build, "val_loss", max_trials=1, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2)
+    tuner.search(batches(), validation_data=batches(), epochs=2)
     out = terminal.getvalue()
     live = [part for part in re.split("[\r\n]", out) if "epoch" in part]
     assert [part.split(" | ")[1] for part in live] == [

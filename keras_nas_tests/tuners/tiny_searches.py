@@ -3,6 +3,7 @@
 import keras
 import keras_tuner
 import numpy as np
+import tensorflow as tf
 
 import keras_nas as nas
 
@@ -23,6 +24,15 @@ def make_model(units=1, learning_rate=0.1):
 
 def build(hp):
     return make_model(hp.Choice("units", UNITS))
+
+
+def batches(size=8):
+    """X and Y for tests that are not about arrays.
+
+    `fit` makes a pipeline of arrays each time, which takes five times as long
+    as the training and the validation of the tiny model.
+    """
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(size)
 
 
 class ScoredByUnits(nas.evaluators.Evaluator):

@@ -13,6 +13,7 @@ from keras_nas_tests.tuners.tiny_searches import (
     Scripted,
     X,
     Y,
+    batches,
     build,
     make_history,
     make_model,
@@ -100,7 +101,7 @@ def test_the_best_models_have_the_scores_that_were_recorded(searched):
 def test_the_best_models_can_be_trained_further(searched):
     (model,) = searched.get_best_models()
     loss = model.evaluate(X, Y, verbose=0)
-    model.fit(X, Y, epochs=3, verbose=0)
+    model.fit(batches(), epochs=3, verbose=0)
     assert model.evaluate(X, Y, verbose=0) < loss
 
 
@@ -195,7 +196,7 @@ def test_data_may_be_a_dataset_or_be_split(tmp_path, validation_split):
         build, "val_loss", max_trials=1, directory=tmp_path
     )
     if validation_split is None:
-        data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+        data = batches(4)
         tuner.search(data, validation_data=data, epochs=1, verbose=0)
     else:
         tuner.search(
@@ -218,9 +219,8 @@ def test_the_model_of_the_best_epoch_is_kept(tmp_path):
         build, "val_loss", max_trials=1, directory=tmp_path
     )
     tuner.search(
-        X,
-        Y,
-        validation_data=(X, Y),
+        batches(),
+        validation_data=batches(),
         epochs=4,
         callbacks=[ascend_after(2)],
         verbose=0,
@@ -238,9 +238,8 @@ def test_validation_may_skip_epochs(tmp_path):
         build, "val_loss", max_trials=1, directory=tmp_path
     )
     tuner.search(
-        X,
-        Y,
-        validation_data=(X, Y),
+        batches(),
+        validation_data=batches(),
         validation_freq=2,
         epochs=4,
         callbacks=[ascend_after(2)],
@@ -281,7 +280,7 @@ def test_every_execution_gets_copies_of_the_callbacks(tmp_path, monkeypatch):
         executions_per_trial=2,
         directory=tmp_path,
     )
-    tuner.search(X, Y, epochs=3, callbacks=[original], verbose=0)
+    tuner.search(batches(), epochs=3, callbacks=[original], verbose=0)
     assert CountEpochs.counts == [3, 3, 3, 3]
     assert original.epochs == 0
 
@@ -292,9 +291,8 @@ def test_early_stopping_stops_every_trial(tmp_path, monkeypatch):
         build, "val_loss", max_trials=2, directory=tmp_path
     )
     tuner.search(
-        X,
-        Y,
-        validation_data=(X, Y),
+        batches(),
+        validation_data=batches(),
         epochs=9,
         callbacks=[
             ascend_after(1),
@@ -321,8 +319,7 @@ def test_tensorboard_gets_a_folder_for_every_trial(tmp_path):
     logs = tmp_path / "logs"
     tuner = nas.RandomSearch(build, "loss", max_trials=2, directory=tmp_path)
     tuner.search(
-        X,
-        Y,
+        batches(),
         epochs=1,
         callbacks=[keras.callbacks.TensorBoard(logs, write_graph=False)],
         verbose=0,
@@ -415,7 +412,7 @@ def test_optimizer_loss_and_metrics_replace_those_compiled(tmp_path):
         metrics=["mae"],
         directory=tmp_path,
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=1, verbose=0)
     (trial,) = _trials(tuner)
     (model,) = tuner.get_best_models()
     assert isinstance(model.optimizer, keras.optimizers.Adam)
@@ -438,7 +435,7 @@ def test_replacing_one_argument_keeps_the_others(tmp_path):
         optimizer="adam",
         directory=tmp_path,
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=1, verbose=0)
     (trial,) = _trials(tuner)
     (model,) = tuner.get_best_models()
     assert trial.status == "COMPLETED", trial.message
@@ -461,7 +458,7 @@ def test_a_model_may_be_compiled_by_the_tuner_alone(tmp_path):
         metrics=["mae"],
         directory=tmp_path,
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=1, verbose=0)
     assert column(tuner, STATUSES) == ["COMPLETED"]
 
 
@@ -605,7 +602,7 @@ def test_run_trial_may_call_the_hypermodel_itself(tmp_path):
             return self.hypermodel.fit(hp, model, *args, **kwargs)
 
     tuner = Documented(build, "val_loss", max_trials=1, directory=tmp_path)
-    tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=1, verbose=0)
     assert column(tuner, STATUSES) == ["COMPLETED"]
 
 
@@ -622,7 +619,10 @@ def test_run_trial_may_change_the_arguments_and_call_super(
         build, "val_loss", max_trials=2, seed=0, directory=tmp_path
     )
     tuner.search(
-        X, Y, validation_data=(X, Y), callbacks=[CountEpochs()], verbose=0
+        batches(),
+        validation_data=batches(),
+        callbacks=[CountEpochs()],
+        verbose=0,
     )
     epochs = [t.hyperparameters["epochs"] for t in _trials(tuner)]
     assert CountEpochs.counts == epochs
@@ -667,7 +667,7 @@ def test_the_hooks_of_a_subclass_are_called(tmp_path):
             calls.append("search ends")
 
     tuner = Hooked(build, "loss", max_trials=1, directory=tmp_path)
-    tuner.search(X, Y, epochs=2, verbose=0)
+    tuner.search(batches(), epochs=2, verbose=0)
     assert calls == [
         "search begins",
         "trial 0000 begins",
@@ -759,7 +759,7 @@ def test_a_list_of_objectives_is_summed_in_every_epoch(tmp_path):
     tuner = nas.RandomSearch(
         build, ["loss", "val_loss"], max_trials=1, directory=tmp_path
     )
-    tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=0)
+    tuner.search(batches(), validation_data=batches(), epochs=2, verbose=0)
     (trial,) = _trials(tuner)
     value = trial.metrics.get_last_value
     assert trial.score == pytest.approx(value("loss") + value("val_loss"))

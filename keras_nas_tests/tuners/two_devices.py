@@ -29,17 +29,22 @@ def devices(variables):
 """
 
 
-def run_on_two_devices(script, directory):
+def run_on_two_devices(script, directory, *more):
     """Returns the object that the script prints as JSON, at its end.
 
     The script finds `directory` in `sys.argv[1]` and what `_START` defines.
+    With more scripts, which run in the same process, a list of their objects;
+    each has to print its own in one line, and nothing else.
     """
+    script = "\n".join([_START, script, *more])
     child = subprocess.run(
-        [sys.executable, "-c", _START + script, str(directory)],
+        [sys.executable, "-c", script, str(directory)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert child.returncode == 0, child.stderr
-    return json.loads(child.stdout.splitlines()[-1])
+    if not more:
+        return json.loads(child.stdout.splitlines()[-1])
+    return [json.loads(line) for line in child.stdout.splitlines()]
