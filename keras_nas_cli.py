@@ -26,6 +26,8 @@ usage: keras-nas COMMAND ARGUMENTS [FLAGS]
       measures files that exist
   keras-nas measure --space search.py:build --output pixel8.json
       makes a latency table of a search space, here or for another device
+  keras-nas report directory/project_name --output report.html
+      shows a search as a page, KerasTuner's own searches too
 
 keras-nas COMMAND --help lists the flags of a command.
 """
@@ -62,6 +64,16 @@ folder, and the third makes the table of what the scripts have measured there.
 NAME is a function build(hp) or a HyperModel in a file or a module.
 """
 
+REPORT_USAGE = """\
+Shows a search as one HTML page, which opens without a network.
+
+usage: keras-nas report FOLDER [FLAGS]
+
+FOLDER is the project of a search by keras_nas or KerasTuner: the one that
+holds oracle.json. Drawings of the best models are in the page that
+tuner.report(path) makes.
+"""
+
 # How a program ends, by convention and as the usage says.
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
 _INTERRUPTED = 130
@@ -88,6 +100,7 @@ def main(argv=None):
         "deploy": (DEPLOY_USAGE, define_deploy_flags),
         "benchmark": (BENCHMARK_USAGE, define_benchmark_flags),
         "measure": (MEASURE_USAGE, define_measure_flags),
+        "report": (REPORT_USAGE, define_report_flags),
     }
     if name not in commands:
         return _complain(
@@ -225,6 +238,24 @@ def define_measure_flags(values):
     )
 
 
+def define_report_flags(values):
+    """Defines the flags of `keras-nas report`."""
+    options = {"flag_values": values}
+    flags.DEFINE_string(
+        "output", "report.html", "File to write to.", **options
+    )
+    flags.DEFINE_list(
+        "objective",
+        None,
+        "Names of metrics; by default those of the search, as far as the "
+        "project tells.",
+        **options,
+    )
+    flags.DEFINE_string(
+        "csv", None, "File to write the trials to as a table.", **options
+    )
+
+
 def _flag_values(define_flags):
     # Flags of their own: those of `absl.flags.FLAGS` are for the programs
     # that import keras_nas.
@@ -241,7 +272,7 @@ def _flag_values(define_flags):
         flags.DEFINE_integer(
             "num_threads", 1, "Number of CPU threads.", **options
         )
-    else:
+    elif define_flags is not define_report_flags:
         flags.DEFINE_list(
             "num_threads",
             "1,2",
@@ -270,6 +301,11 @@ def _mistake(name, files, values):
         return None if files else "expected at least one .tflite file."
     if name == "measure":
         return _mistake_of_measure(files, values)
+    if name == "report":
+        if len(files) == 1:
+            return None
+        received = " ".join(files) or "none"
+        return f"expected one folder of a search. Received: {received}"
     if len(files) != 1 or not files[0].endswith(".keras"):
         return (
             "expected one .keras file, as `model.save` writes it. Received: "

@@ -52,11 +52,13 @@ EXTRAS_REQUIRE = {
     "int4": ["ai-edge-quantizer>=0.10.0,<0.11"],
     "examples": ["scikit-learn>=1.5"],
     "plots": ["matplotlib>=3.10"],
+    "reports": ["pandas>=2.2", "scikit-learn>=1.5"],
     "tests": [
         "ai-edge-quantizer>=0.10.0,<0.11",
         "distributed>=2025.1",
         "matplotlib>=3.10",
         "optuna>=5.0",
+        "pandas>=2.2",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         # One minor version, so that everyone's `ruff format` agrees.
@@ -81,6 +83,7 @@ setuptools.setup(
     package_data={
         "keras_nas": ["py.typed"],
         "keras_nas.costs": ["devices/*.json"],
+        "keras_nas.reports": ["page.*"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "export": {"storage"},
     "compression": {"compile_arguments", "export", "graph", "storage"},
     "deployment": {"compression", "export", "storage"},
-    "commands": {"costs", "deployment", "export", "storage"},
+    "commands": {"costs", "deployment", "export", "reports", "storage"},
     "__main__": set(),
     "costs": {"architectures", "export", "graph", "storage"},
     "proxies": {"architectures"},
@@ -64,10 +64,11 @@ MAY_IMPORT = {
         "objectives",
         "oracles",
         "pareto",
+        "reports",
         "storage",
         "supernet",
     },
-    "reports": set(),
+    "reports": {"architectures", "graph", "pareto", "storage"},
 }
 
 # File -> the private modules of dependencies that it may use, and why.

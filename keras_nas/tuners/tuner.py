@@ -4,6 +4,7 @@ This is the only file that touches private parts of `keras_tuner.Tuner`: its
 constructor reloads a project before the subclass can say a word.
 """
 
+import html
 import inspect
 import os
 import time
@@ -34,6 +35,13 @@ from keras_nas.evaluators.results import as_metrics
 from keras_nas.evaluators.training_recorder import STATE_FILE
 from keras_nas.objectives.parts import has_front, losses_of, parts_of
 from keras_nas.oracles.repair import repair
+from keras_nas.reports import (
+    SearchResults,
+    draw_model,
+    results_dataframe,
+    write_html_report,
+)
+from keras_nas.reports.html_report import check_path
 from keras_nas.tuners.arguments import (
     check_callbacks,
     check_constraints,
@@ -534,6 +542,41 @@ class Tuner(keras_tuner.Tuner):
         """
         self._log.summarize(num_trials)
 
+    def results_dataframe(self):
+        """Returns all trials as a table; see `reports.results_dataframe`.
+
+        Returns:
+            `pandas.DataFrame`, one row a trial, in the order of their starts.
+
+        Raises:
+            ImportError: If pandas is not installed:
+                `pip install keras-nas[reports]`.
+        """
+        return results_dataframe(self._results())
+
+    def report(self, path, num_models=3):
+        """Writes the search as one HTML page, which opens without a network.
+
+        It shows the Pareto front or the best so far, drawings of the best
+        models, the importance of each hyperparameter and their interactions,
+        all trials as a table that sorts and filters, failures, costs and
+        time. At any time: of a search that runs, of what has ended so far.
+
+        `keras-nas report FOLDER` makes the same page of any project, that of
+        KerasTuner itself included, without the drawings.
+
+        Args:
+            path: String, the file to write; its folder must exist.
+            num_models: Integer, how many of the best models are drawn, in
+                the order of `get_best_models`.
+
+        Raises:
+            ValueError: If the path is a folder, or in none.
+            OSError: If the file cannot be written.
+        """
+        check_path(path)
+        write_html_report(self._results(), path, self._drawings(num_models))
+
     # KerasTuner's storage, made whole.
 
     def get_state(self):
@@ -908,6 +951,34 @@ class Tuner(keras_tuner.Tuner):
             return [trial for trial in trials if trial.trial_id in front]
         done = trial_module.TrialStatus.COMPLETED
         return [trial for trial in trials if trial.status == done]
+
+    def _results(self):
+        oracle = self.oracle
+        has_score = hasattr(oracle.objective, "scalarize")
+        return SearchResults(
+            [oracle.trials[i] for i in oracle.start_order],
+            parts_of(oracle.objective),
+            oracle.get_space(),
+            name=os.path.basename(os.path.abspath(self.project_dir)),
+            end_order=oracle.end_order,
+            infeasible=len(getattr(oracle, "infeasible", ())),
+            spent_s=self._elapsed_s(),
+            preparation_s=self._prepared_s(),
+            strategy=type(oracle).__name__,
+            score_direction=oracle.objective.direction if has_score else None,
+        )
+
+    def _drawings(self, number):
+        drawings = []
+        for trial in self._best_trials(number):
+            title = f"Trial {trial.trial_id}"
+            try:
+                drawing = draw_model(self.runner.build(trial.hyperparameters))
+            except Exception as error:
+                # A report is worth having without its pictures.
+                drawing = html.escape(f"It cannot be drawn: {error}")
+            drawings.append((title, drawing))
+        return drawings
 
     def _has_front(self):
         return has_front(self.oracle.objective)

@@ -1,0 +1,33 @@
+"""`keras-nas report`: a search as a page."""
+
+from keras_nas import storage
+from keras_nas.reports import (
+    SearchResults,
+    results_dataframe,
+    write_html_report,
+)
+
+
+def run(files, values):
+    """Writes the report of a project.
+
+    Args:
+        files: List of one path, the folder of the project.
+        values: `absl.flags.FlagValues` of the command.
+
+    Returns:
+        The exit code.
+    """
+    (directory,) = files
+    results = SearchResults.read(directory, values.objective)
+    write_html_report(results, values.output)
+    completed = len(results.completed())
+    print(
+        f"{len(results.trials)} trials, {completed} completed, by "
+        f"{', '.join(results.objectives)}\nwritten to {values.output}"
+    )
+    if values.csv:
+        table = results_dataframe(results).to_csv(index=False)
+        storage.write_bytes(values.csv, table.encode("utf-8"))
+        print(f"and to {values.csv}")
+    return 0
