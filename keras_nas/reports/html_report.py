@@ -37,7 +37,9 @@ def write_html_report(results, path, drawings=()):
     >>> import tempfile
     >>> import keras_tuner
     >>> from keras_nas.reports import SearchResults
-    >>> results = SearchResults([], [], keras_tuner.HyperParameters())
+    >>> results = SearchResults(
+    ...     [], [keras_tuner.Objective("val_loss", "min")],
+    ...     keras_tuner.HyperParameters())
     >>> path = os.path.join(tempfile.mkdtemp(), "report.html")
     >>> write_html_report(results, path)
     >>> open(path).readline().strip()

@@ -129,7 +129,7 @@ def _line(start, end, depth):
 
 def _box(corner, title, details):
     (box_width, box_height), (x, y) = _BOX, corner
-    shown = title if len(title) <= 30 else title[:29] + "…"
+    shown = title if len(title) <= 28 else title[:27] + "…"
     middle = x + box_width / 2
     return (
         f"<g><title>{html.escape(f'{title}: {details}')}</title>"

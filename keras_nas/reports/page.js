@@ -309,7 +309,7 @@ function showImportance() {
     const warning = quality < 0.3 ? " That is little: do not build on these shares." : "";
     box.append(element("p", { class: "muted" },
       `The forest explains ${(quality * 100).toFixed(0)}% of the variance of trials that it has not seen.${warning}`));
-    const shown = one.shares.slice(0, 15);
+    const shown = one.shares.filter(([, share], i) => i < 5 || share >= 0.001).slice(0, 15);
     box.append(element("div", { class: "columns" },
       element("div", {}, element("h3", {}, "Alone"), bars(shown)),
       element("div", {}, element("h3", {}, "Pairs, beyond what each does alone"),
@@ -317,7 +317,6 @@ function showImportance() {
           ? bars(one.interactions.map(([a, b, share]) => [`${a} × ${b}`, share]))
           : element("p", { class: "muted" }, "There is one hyperparameter only."))));
   }
-  if (!data.importance.length) box.append(element("p", {}, "There is no objective."));
 }
 
 function showParallel() {
@@ -337,7 +336,7 @@ function showParallel() {
     ...names.map((name) => ({ name, of: (trial) => value(trial, name) })),
     ...data.objectives.map((name) => ({ name, of: (trial) => metric(trial, name) })),
   ];
-  const gap = 110;
+  const gap = Math.max(110, 900 / axes.length);
   const width = gap * axes.length;
   const [top, bottom, off] = [46, 300, 330];
   const svg = drawn("svg", {

@@ -14,6 +14,8 @@ from keras_nas import pareto, storage
 from keras_nas.reports.trial_result import TrialResult
 
 _ORACLE_FILE = "oracle.json"
+# KerasTuner's sum of several objectives, whatever their units: the score.
+_SUM = "multi_objective"
 _FINGERPRINT_FILE = "keras_nas.json"
 # What keras_nas writes to the latter: `val_accuracy (max) + flops (min)`.
 _OBJECTIVE = re.compile(r"([^\s(),+]+) \((min|max)\)")
@@ -39,6 +41,9 @@ class SearchResults:
         strategy: Optional string, the name of the oracle.
         score_direction: Optional `"min"` or `"max"`, what is better if a
             score is one number made of several objectives.
+
+    Raises:
+        ValueError: If there is no objective.
 
     Attributes:
         trials: List of `TrialResult`, in the order in which they started.
@@ -77,6 +82,12 @@ class SearchResults:
             TrialResult.of(trial, number, started.get(trial.trial_id))
             for number, trial in enumerate(trials)
         ]
+        if not objectives:
+            raise ValueError(
+                "Invalid value received for argument `objectives`. Expected "
+                "at least one `keras_tuner.Objective`. Received: "
+                f"objectives={objectives!r}"
+            )
         self.objectives = {one.name: one.direction for one in objectives}
         if "score" in self.objectives:
             # Of a search of which no more is known than its scores.
@@ -86,9 +97,10 @@ class SearchResults:
         self.metrics = dict(self.objectives)
         for trial in trials:
             for metric in trial.metrics.metrics:
-                self.metrics.setdefault(
-                    metric, trial.metrics.get_direction(metric)
-                )
+                if metric != _SUM:
+                    self.metrics.setdefault(
+                        metric, trial.metrics.get_direction(metric)
+                    )
         self.space = space
         self.name = name
         self.infeasible = infeasible
@@ -217,6 +229,8 @@ class SearchResults:
             List of `TrialResult`.
         """
         trials = self.completed()
+        if not trials:
+            return []
         losses = self.losses(trials)
         chosen = np.flatnonzero(pareto.non_dominated(losses))
         order = sorted(chosen, key=lambda index: tuple(losses[index]))
