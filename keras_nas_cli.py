@@ -241,9 +241,7 @@ def define_measure_flags(values):
 def define_report_flags(values):
     """Defines the flags of `keras-nas report`."""
     options = {"flag_values": values}
-    flags.DEFINE_string(
-        "output", "report.html", "File to write to.", **options
-    )
+    flags.DEFINE_string("output", "report.html", "File to write to.", **options)
     flags.DEFINE_list(
         "objective",
         None,

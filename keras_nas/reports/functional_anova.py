@@ -8,7 +8,6 @@ import numpy as np
 from keras_nas import architectures
 
 
-
 class FunctionalAnova:
     """Splits the variance of an objective among hyperparameters.
 
@@ -83,9 +82,7 @@ class FunctionalAnova:
             )
         columns = _columns(space)
         names = list(columns)
-        x = np.array(
-            [[columns[name](one) for name in names] for one in values]
-        )
+        x = np.array([[columns[name](one) for name in names] for one in values])
         scale = np.std(losses)
         forest = RandomForestRegressor(
             num_trees,

@@ -414,7 +414,7 @@ const columns = [
   ...data.metrics.map((name) => ({ name, of: (trial) => metric(trial, name) })),
   ...data.varying.map((name) => ({ name, of: (trial) => value(trial, name) })),
   { name: "message", of: (trial) => trial.message },
-].filter((column) => data.trials.some((trial) => {
+].filter((column, index) => index < 2 || data.trials.some((trial) => {
   const one = column.of(trial);
   return one !== null && one !== "";
 }));
@@ -480,7 +480,7 @@ function showRows() {
 }
 
 function lastLine(message) {
-  return message.trim().split("\n").pop();
+  return message.trim().split("\n").pop().trim();
 }
 
 function sortBy(index) {

@@ -8,7 +8,7 @@ from keras_nas import architectures
 
 @dataclasses.dataclass
 class TrialResult:
-    """What is known of one trial.
+    r"""What is known of one trial.
 
     Attributes:
         number: Integer, its place in the order in which trials started.
@@ -25,7 +25,7 @@ class TrialResult:
 
     >>> TrialResult(
     ...     0, "0000", "FAILED", None, {}, {},
-    ...     "Traceback\\nValueError: too wide\\n").reason
+    ...     "Traceback\nValueError: too wide\n").reason
     'ValueError: too wide'
     """
 

@@ -58,7 +58,9 @@ def test_inactive_and_continuous_hyperparameters():
     space.Float("rate", 1e-4, 1.0, sampling="log")
     space.Fixed("epochs", 3)
     rng = np.random.default_rng(0)
-    values = [{"head": "flat", "rate": 10 ** -(4 * rng.random())} for _ in "x" * 60]
+    values = [
+        {"head": "flat", "rate": 10 ** (-4 * rng.random())} for _ in range(60)
+    ]
     losses = [np.log10(one["rate"]) for one in values]
     anova = FunctionalAnova(space, values, losses, rng)
     assert anova.importances["rate"] > 0.99

@@ -52,9 +52,7 @@ def write_large_project(folder, num_trials=200):
     space.Float("learning_rate", 1e-4, 1e-1, sampling="log")
     space.Boolean("squeeze")
     space.Choice("head", ["flat", "dense"])
-    space.Int(
-        "head_units", 8, 64, parent_name="head", parent_values=["dense"]
-    )
+    space.Int("head_units", 8, 64, parent_name="head", parent_values=["dense"])
     space.Float("dropout", 0.0, 0.5, step=0.1)
     rng = np.random.default_rng(0)
     trials = []

@@ -1,5 +1,6 @@
 """What is read from a project are the numbers that its files hold."""
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -48,7 +49,9 @@ def ids(trials):
 def test_several_objectives_of_a_project_of_keras_nas(space, tmp_path):
     trials = of_two_objectives(space)
     folder = tmp_path / "search"
-    write_project(folder, space, trials, "val_accuracy (max) + latency_ms (min)")
+    write_project(
+        folder, space, trials, "val_accuracy (max) + latency_ms (min)"
+    )
     results = SearchResults.read(folder)
     assert results.name == "search"
     assert results.objectives == {"val_accuracy": "max", "latency_ms": "min"}
@@ -119,15 +122,12 @@ def test_one_number_made_of_several_objectives_decides(space, tmp_path):
 
 def test_what_keras_tuner_itself_writes_is_read(tmp_path):
     def build(hp):
-        raise NotImplementedError
+        hp.Int("units", 1, 9)
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
 
     class Scored(keras_tuner.RandomSearch):
-        def _populate_initial_space(self):
-            self.oracle.get_space().Int("units", 1, 9)
-
-        def run_trial(self, trial):
-            units = trial.hyperparameters.Int("units", 1, 9)
-            return {"val_loss": float(units)}
+        def run_trial(self, trial, **kwargs):
+            return {"val_loss": float(trial.hyperparameters["units"])}
 
     tuner = Scored(
         build, "val_loss", 4, seed=0, directory=tmp_path, project_name="theirs"

@@ -26,12 +26,13 @@ def test_the_best_of_each_metric_and_values_of_tuners_are_kept():
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ("Traceback\n  File x\nValueError: too wide\n\n", "ValueError: too wide"),
+        (
+            "Traceback\n  File x\nValueError: too wide\n\n",
+            "ValueError: too wide",
+        ),
         ("", "no message"),
     ],
 )
 def test_the_reason_of_a_failure_is_the_last_line(message, reason):
-    trial = make_trial(
-        "0", keras_tuner.HyperParameters(), {}, message=message
-    )
+    trial = make_trial("0", keras_tuner.HyperParameters(), {}, message=message)
     assert TrialResult.of(trial, 0).reason == reason
