@@ -101,7 +101,7 @@ def html_report(results, drawings=()):
 
 
 def as_safe_json(content):
-    """Writes JSON that can stand in a `<script>` of a page.
+    r"""Writes JSON that can stand in a `<script>` of a page.
 
     Args:
         content: What JSON can hold. Numbers that it cannot hold, such as NaN,
@@ -113,7 +113,7 @@ def as_safe_json(content):
     Example:
 
     >>> as_safe_json({"op": "</script>", "loss": math.nan})
-    '{"op":"\\\\u003c/script\\\\u003e","loss":null}'
+    '{"op":"\\u003c/script\\u003e","loss":null}'
     """
     text = json.dumps(
         _plain(content), separators=(",", ":"), allow_nan=False, default=str
