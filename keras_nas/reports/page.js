@@ -361,9 +361,15 @@ function showParallel() {
     };
     axis.marks = places.length <= 8 ? places
       : axis.numeric ? [places[0], ...scale.ticks, places[places.length - 1]]
-        .filter((one, i, all) => i === 0 || i === all.length - 1
-          || (Math.abs(scale(one) - bottom) > 14 && Math.abs(scale(one) - top) > 14))
         : [places[0], places[places.length - 1]];
+    // Labels must not lie on one another; those of the ends stay.
+    axis.marks = axis.marks.filter((one, i, all) => i === 0 || i === all.length - 1
+      || Math.min(Math.abs(scale(one) - bottom), Math.abs(scale(one) - top)) > 13)
+      .reduce((kept, one, i, all) => {
+        const isNear = kept.length && i < all.length - 1
+          && Math.abs(scale(kept[kept.length - 1]) - scale(one)) < 13;
+        return isNear ? kept : [...kept, one];
+      }, []);
     axis.scale = scale;
     axis.isPartly = completed.some((trial) => axis.of(trial) === null);
   });
