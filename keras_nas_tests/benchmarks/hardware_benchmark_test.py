@@ -113,9 +113,9 @@ def test_the_latency_table_is_compared_with_whole_models(run, monkeypatch):
     def small(*_):
         return nas.search_spaces.HyperMLP(
             *(8, 2),
-            units=(8, 512),
+            units=(8, 64, 512),
             expansions=(1,),
-            max_depth=1,
+            max_depth=3,
             activations=("relu",),
             dropouts=(0.0,),
         )
