@@ -63,6 +63,7 @@ def _parser():
     add("--seeds", type=int, default=50)
     add("--feasible_share", type=float, default=0.25)
     add("--jobs", type=int, default=os.cpu_count())
+    add("--calibration_models", type=int, default=8, help="of that table")
     add("--test_models", type=int, default=30, help="of the latency table")
     return parser
 
@@ -209,7 +210,9 @@ def measure_latency_table():
     space = nas.search_spaces.HyperMobileNet((28, 28, 1), 10)
     started_s = time.perf_counter()
     table = nas.costs.LatencyTable.measure(
-        space, num_test_models=OPTIONS.test_models
+        space,
+        num_calibration_models=OPTIONS.calibration_models,
+        num_test_models=OPTIONS.test_models,
     )
     error = table.error
     return {

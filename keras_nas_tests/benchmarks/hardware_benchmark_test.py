@@ -113,15 +113,16 @@ def test_the_latency_table_is_compared_with_whole_models(run, monkeypatch):
     def small(*_):
         return nas.search_spaces.HyperMLP(
             *(8, 2),
-            units=(8, 64, 512),
+            units=(8, 512),
             expansions=(1,),
-            max_depth=3,
+            max_depth=1,
             activations=("relu",),
             dropouts=(0.0,),
         )
 
     monkeypatch.setattr(nas.search_spaces, "HyperMobileNet", small)
-    result = run("latency_table", "--test_models", "2")
+    arguments = ("--calibration_models", "1", "--test_models", "2")
+    result = run("latency_table", *arguments)
     assert result["pieces"] > 4
     assert result["test_models"] == 2
     assert np.isfinite(result["mean_error"])
