@@ -14,7 +14,7 @@ the largest; the rest as in `models`.
 emulated. It `runs` if its outputs are finite: a deep network of random weights
 that was trained for two steps may run and not agree. Depthwise kernels are
 neither pruned nor clustered, by TF-MOT either. Where it does not work,
-`message` is what a user sees; `skipped` are the layers that were left alone, and
+`message` is what a user sees; `skipped` are the layers that were left alone and
 why. `share_that_works` is that of the cells which the documentation of TF-MOT
 says it supports for tf_keras (`DOCUMENTED`), `share_of_all_cells` that of all,
 and `share_that_runs` says how many give a file that runs.
