@@ -74,6 +74,9 @@ holds oracle.json. Drawings of the best models are in the page that
 tuner.report(path) makes.
 """
 
+# Flags that ask for a training before the conversion.
+_STAGES = ("prune", "cluster", "quantization_aware", "prune_channels")
+
 # How a program ends, by convention and as the usage says.
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
 _INTERRUPTED = 130
@@ -312,7 +315,20 @@ def _mistake(name, files, values):
     missing = [
         f"--{flag}" for flag in ("data", "output") if not values[flag].value
     ]
-    return f"missing {' and '.join(missing)}." if missing else None
+    if missing:
+        return f"missing {' and '.join(missing)}."
+    needless = [
+        f"--{flag}"
+        for flag in ("epochs", "batch_size", "skip")
+        if values[flag].value is not None
+    ]
+    if needless and not any(values[flag].value for flag in _STAGES):
+        stages = ", ".join(f"--{flag}" for flag in _STAGES)
+        return (
+            f"{' and '.join(needless)} can only be given with compression: "
+            f"{stages}."
+        )
+    return None
 
 
 def _mistake_of_measure(files, values):

@@ -14,6 +14,8 @@ import numpy as np
 
 from keras_nas import oracles
 
+VIOLATION = "violation"
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -26,6 +28,7 @@ class Problem:
         seed: Integer.
         columns: Optional function of hyperparameter values that returns a
             dict of numbers which are known without an evaluation.
+        constrained: Boolean, whether violations of a constraint are reported.
     """
 
     space: keras_tuner.HyperParameters
@@ -33,6 +36,7 @@ class Problem:
     evaluations: int
     seed: int
     columns: Callable | None = None
+    constrained: bool = False
 
     @property
     def objective(self):
@@ -80,9 +84,9 @@ class OracleSearch:
             return None
         return dict(self._trial.hyperparameters.values)
 
-    def report(self, metrics):
+    def report(self, metrics, violation=0.0):
         """Ends the evaluation; without metrics, the architecture failed."""
-        if metrics is None:
+        if metrics is None or violation:
             self._trial.status = "INVALID"
             # On purpose, so that an oracle does not take it for a mistake.
             self._trial.message = (
@@ -123,8 +127,10 @@ class OptunaSearch:
         self._trial = self._study.ask()
         return {hp.name: self._suggest(hp) for hp in self._problem.space.space}
 
-    def report(self, metrics):
+    def report(self, metrics, violation=0.0):
         """Ends the evaluation; without metrics, the architecture failed."""
+        if self._problem.constrained:
+            self._trial.set_user_attr(VIOLATION, violation)
         if metrics is None:
             self._study.tell(self._trial, state=self._failed)
             return
@@ -235,6 +241,11 @@ def kerastuner_oracle(oracle_class, packages=()):
     return Strategy(start, packages=tuple(packages))
 
 
+def _violations(trial):
+    """What Optuna's samplers ask for: above 0 beyond a constraint."""
+    return (trial.user_attrs[VIOLATION],)
+
+
 def optuna_sampler(name, packages=(), **arguments):
     """Describes a sampler of Optuna by the name of its class."""
 
@@ -245,8 +256,11 @@ def optuna_sampler(name, packages=(), **arguments):
         with warnings.catch_warnings():
             # It says that its GP is experimental, once a search.
             warnings.simplefilter("ignore")
+            constrained = {}
+            if problem.constrained:
+                constrained["constraints_func"] = _violations
             sampler = getattr(optuna.samplers, name)(
-                seed=problem.seed, **arguments
+                seed=problem.seed, **arguments, **constrained
             )
         return OptunaSearch(problem, sampler)
 

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     },
     "export": {"storage"},
     "compression": {"compile_arguments", "export", "graph", "storage"},
-    "deployment": {"compression", "export", "storage"},
+    "deployment": {"compression", "export", "graph", "storage"},
     "commands": {"costs", "deployment", "export", "reports", "storage"},
     "__main__": set(),
     "costs": {"architectures", "export", "graph", "storage"},

@@ -6,6 +6,7 @@ import zipfile
 import keras
 import numpy as np
 
+from keras_nas import storage
 from keras_nas.deployment import DeploymentError, deploy
 
 _LIMIT_NOT_MET = 3
@@ -71,8 +72,12 @@ def run(files, values):
     else:
         print(deployment)
     deployment.save_all(values.output)
+    best_path = os.path.join(values.output, "model.tflite")
     if deployment.best is not None:
-        deployment.save(os.path.join(values.output, "model.tflite"))
+        deployment.save(best_path)
+    else:
+        # The best one of an earlier run is not what was asked for now.
+        storage.remove(best_path)
     if values.plot:
         deployment.plot(values.plot)
     print(f"written to {values.output}")

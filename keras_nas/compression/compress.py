@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_nas.compile_arguments import replace_compile_arguments
+from keras_nas.compression.argument_names import check_argument_names
 from keras_nas.compression.bridge import Bridge, check_model
 from keras_nas.compression.channel_stage import ChannelStage, all_layers
 from keras_nas.compression.compressed_model import CompressedModel
@@ -141,6 +142,7 @@ def compress(
     >>> float(np.mean(compressed.model.layers[0].get_weights()[0] == 0))
     0.75
     """
+    check_argument_names(fit_arguments, "compress")
     skip = _names(skip)
     stages = _stages(
         prune_channels,

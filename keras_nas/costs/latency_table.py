@@ -24,7 +24,8 @@ class TableError:
     Attributes:
         num_models: Integer, the random models that were measured for it. The
             table has learnt nothing from these.
-        mean_error: Float, the mean of |predicted - measured| / measured.
+        mean_error: Float, the mean of the difference of predicted and
+            measured latency, as a share of the measured one.
         rank_correlation: Float, Spearman's, of predicted and measured.
         flops_rank_correlation: Float, that of FLOPs and measured latency, to
             compare with.

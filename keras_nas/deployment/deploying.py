@@ -1,6 +1,7 @@
 """The one call from a Keras model to files for a phone."""
 
 import dataclasses
+import inspect
 import math
 import numbers
 import warnings
@@ -8,6 +9,7 @@ import warnings
 import keras
 
 from keras_nas import compression, export
+from keras_nas.compression.argument_names import check_argument_names
 from keras_nas.deployment.deployment import Calibration, Deployment
 from keras_nas.deployment.file_description import FileDescription
 from keras_nas.deployment.held_out_data import hold_out
@@ -149,6 +151,9 @@ def deploy(
     asked = {
         k: v for k, v in stages.items() if v is not None and v is not False
     }
+    check_argument_names(
+        compress_arguments, "deploy", inspect.signature(deploy).parameters
+    )
     if compress_arguments and not asked:
         raise TypeError(
             f"Arguments {sorted(compress_arguments)} are for compression. "

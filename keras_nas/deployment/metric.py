@@ -5,7 +5,9 @@ import math
 import keras
 import numpy as np
 
+from keras_nas.compression.model_copy import copy_with_values
 from keras_nas.export.verification import make_accuracy
+from keras_nas.graph import has_graph
 
 _BATCH_SIZE = 256
 _HIGHER_IS_BETTER = (
@@ -90,7 +92,8 @@ def make_metric(metric, function, y, outputs):
         return Metric(
             "accuracy", True, lambda y, o: float(accuracy(y, _unwrap(o)))
         )
-    values = _compiled_values(function, y, outputs)
+    model = _scoring_model(function.model)
+    values = _compiled_values(model, function, y, outputs)
     name = metric or _main_metric(values)
     higher_is_better = _direction(name)
     if name not in values or higher_is_better is None:
@@ -103,7 +106,7 @@ def make_metric(metric, function, y, outputs):
     return Metric(
         name,
         higher_is_better,
-        lambda y, o: _compiled_values(function, y, o)[name],
+        lambda y, o: _compiled_values(model, function, y, o)[name],
     )
 
 
@@ -128,9 +131,22 @@ def _direction(name):
     return None
 
 
-def _compiled_values(function, y, outputs):
+def _scoring_model(model):
+    """Returns a copy to score with, where there can be one.
+
+    Metrics are made for the first targets that they see: those of the user's
+    own model must not be made for what is refused a moment later.
+    """
+    if not has_graph(model):
+        return model
+    try:
+        return copy_with_values(model)
+    except (TypeError, ValueError):  # Layers of one's own may refuse.
+        return model
+
+
+def _compiled_values(model, function, y, outputs):
     """Computes loss and metrics that the model was compiled with."""
-    model = function.model
     count = len(next(iter(outputs.values())))
     total_loss = 0.0
     values = {}

@@ -3,6 +3,8 @@
 from keras_nas.export.file_structure import read_structure
 from keras_nas.export.interpreter import make_interpreter
 
+_CONTROL_FLOW = {"CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"}
+
 
 def measure_peak_memory(tflite_model, *, scratch=True):
     """Measures the memory for inputs, outputs and all between, in bytes.
@@ -12,7 +14,8 @@ def measure_peak_memory(tflite_model, *, scratch=True):
     keep copies of their own. LiteRT uses the memory of a tensor again once
     nothing reads it, so the span is much less than the sum of all tensors.
     Scratch buffers of operations count as far as they lie in that span;
-    the bodies of loops and float32 copies of float16 weights do not count.
+    float32 copies of float16 weights do not count, and of a loop, as in an
+    LSTM in float32, neither its body nor what it gives.
 
     Args:
         tflite_model: A `TFLiteModel`.
@@ -36,8 +39,9 @@ def measure_peak_memory(tflite_model, *, scratch=True):
     81920
     """
     interpreter = _make_interpreter(tflite_model.content, scratch)
+    structure = read_structure(tflite_model.content)
     spans = []
-    for index in read_structure(tflite_model.content).activation_indices:
+    for index in structure.activation_indices:
         try:
             array = interpreter.tensor(index)()
         except ValueError:
@@ -47,7 +51,26 @@ def measure_peak_memory(tflite_model, *, scratch=True):
         spans.append((start, start + array.nbytes))
     if not spans:
         return 0
-    return max(end for _, end in spans) - min(start for start, _ in spans)
+    if _CONTROL_FLOW.isdisjoint(structure.operations):
+        return max(end for _, end in spans) - min(start for start, _ in spans)
+    return _sum_of_blocks(spans)
+
+
+def _sum_of_blocks(spans):
+    """Adds up the memory of tensors that are not all in one place.
+
+    What a loop gives lies elsewhere, as far from the rest as the process
+    happens to put it.
+    """
+    room = sum(end - start for start, end in spans)
+    total, begin, last = 0, None, None
+    for start, end in sorted(spans):
+        if last is not None and start - last > room:
+            total += last - begin
+            begin = None
+        begin = start if begin is None else begin
+        last = end if last is None or begin == start else max(last, end)
+    return total + last - begin
 
 
 def _make_interpreter(content, scratch):

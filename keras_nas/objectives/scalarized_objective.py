@@ -17,7 +17,7 @@ class ScalarizedObjective(keras_tuner.Objective):
     Args:
         name: String, what the number is called among the metrics.
         direction: `"min"` or `"max"`, of the number.
-        objectives: List of strings, of `keras_tuner.Objective`s and of
+        objectives: List of strings, of `keras_tuner.Objective` and of
             costs: the parts.
 
     Example:

@@ -24,7 +24,7 @@ class WeightedChebyshev(ScalarizedObjective):
     the knee of its front.
 
     Args:
-        objectives: List of strings, `keras_tuner.Objective`s and costs.
+        objectives: List of strings, `keras_tuner.Objective` or costs.
         ideal: List of numbers, the best value of each that can be hoped for.
         nadir: List of numbers, the value of each that counts as bad.
         weights: Optional list of positive numbers, how much each objective

@@ -1,5 +1,8 @@
 """Finds out before any training whether the objective can be measured."""
 
+import difflib
+import inspect
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -52,6 +55,7 @@ def check_objective(
         arguments.get("validation_data") is not None
         or (arguments.get("validation_split") or 0) > 0
     )
+    _check_names(model, fit_kwargs)
     unvalidated = [name for name in wanted if name.startswith("val_")]
     if wanted == ["default_objective"]:
         raise ValueError(
@@ -114,6 +118,22 @@ def _hint(name):
         " If it is a cost, the tuner measures it: give the object, such as "
         "`keras_nas.costs.Flops()`, and not its name."
     )
+
+
+def _check_names(model, fit_kwargs):
+    """Raises a `ValueError` if `fit` has no argument of a name."""
+    parameters = inspect.signature(model.fit).parameters
+    if any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in fit_kwargs:
+        if name not in parameters:
+            near = difflib.get_close_matches(name, list(parameters), 1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise ValueError(
+                f"`search()` was given `{name}=`, which neither it nor "
+                f"`model.fit` takes.{hint} Expected some of "
+                f"{sorted(parameters)}."
+            )
 
 
 def _has_own_steps(model):

@@ -99,6 +99,8 @@ def test_flags_of_compression_arrive(folder, tmp_path, capsys, monkeypatch):
 def test_a_limit_that_is_not_met_has_its_own_code_and_keeps_the_files(
     folder, tmp_path, capsys
 ):
+    # The best file of an earlier run would not be what was asked for.
+    (tmp_path / "model.tflite").write_bytes(b"of an earlier run")
     code = deploy(
         folder,
         f"--output={tmp_path}",
@@ -113,6 +115,14 @@ def test_a_limit_that_is_not_met_has_its_own_code_and_keeps_the_files(
         "model_card.json",
         "model_card.md",
     }
+
+
+@pytest.mark.parametrize("flag", ["--epochs=3", "--batch_size=8", "--skip=a"])
+def test_flags_of_a_compression_that_is_not_asked_for(folder, capsys, flag):
+    code = deploy(folder, f"--output={folder}", "--quantize=int8", flag)
+    assert code == 2
+    message = f"{flag.partition('=')[0]} can only be given with compression"
+    assert message in capsys.readouterr().err
 
 
 def test_several_inputs_and_outputs_go_by_name(folder, tmp_path, capsys):

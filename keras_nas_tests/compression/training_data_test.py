@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import keras_nas as nas
 from keras_nas.compression import Bridge, compress, prune_channels
 
 X = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
@@ -249,3 +250,18 @@ def test_names_that_tensorflow_refuses():
         "my_dense_",
         "layer__",
     ]
+
+
+@pytest.mark.parametrize(
+    "function, name, meant",
+    [
+        (nas.compress, "batchsize", "batch_size"),
+        (nas.compress, "prun", "prune"),
+        (nas.deploy, "max_byte", "max_bytes"),
+        (nas.deploy, "clustr", "cluster"),
+    ],
+)
+def test_misspelt_arguments_are_named(function, name, meant):
+    message = f"{function.__name__}.* no argument '{name}'.* '{meant}'"
+    with pytest.raises(TypeError, match=message):
+        function(None, None, None, **{name: 3})

@@ -148,3 +148,21 @@ def test_inputs_labels_and_preprocessing_by_name(samples):
         2 * inputs["b"]["max"][0], rel=1e-5
     )
     assert deployed.model_card["labels"]["is_new"] == ["old", "new"]
+
+
+def test_refused_targets_leave_the_model_as_it_was(samples):
+    """One-hot targets are refused; the metrics must not be made for them."""
+    x, (_, kinds) = samples
+    inputs = keras.Input((3,), name="x")
+    outputs = keras.layers.Dense(2, activation="softmax")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.compile(
+        "sgd", "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    accuracy = np.mean(model.predict(x, verbose=0).argmax(-1) == kinds)
+    with pytest.raises(ValueError, match="`y`"):
+        metric_of(model, x, np.eye(2)[kinds])
+    _, score = metric_of(model, x, kinds)
+    assert score == pytest.approx(accuracy)
+    results = model.evaluate(x, kinds, verbose=0, return_dict=True)
+    assert results["accuracy"] == pytest.approx(accuracy)

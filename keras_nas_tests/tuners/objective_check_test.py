@@ -105,3 +105,18 @@ def test_the_check_does_not_train():
     check("loss", X, Y, model=model)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_misspelt_arguments_of_fit_are_found():
+    with pytest.raises(ValueError, match="`epoch=`.*mean `epochs`"):
+        check("val_loss", X, Y, validation_data=(X, Y), epoch=3)
+
+
+def test_a_fit_of_ones_own_may_take_more():
+    class Mine(keras.Sequential):
+        def fit(self, x=None, y=None, mixup=0.0, **kwargs):
+            return super().fit(x, y, **kwargs)
+
+    model = Mine([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    check("val_loss", X, Y, validation_data=(X, Y), mixup=0.2, model=model)
