@@ -169,8 +169,9 @@ class LatencyTable:
         """
         table = cls(device, quantize, num_threads)
         if path is not None and storage.exists(str(path)):
-            table = cls.load(path)
-            table._check_same(device, table.quantize, num_threads)
+            begun = cls.load(path)
+            begun._check_same(device, table.quantize, num_threads)
+            table = begun
         plan = MeasurementPlan(
             search_space, num_calibration_models, num_test_models, seed
         )

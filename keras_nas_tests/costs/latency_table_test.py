@@ -122,6 +122,20 @@ def test_an_interrupted_measurement_goes_on(timed, tmp_path, monkeypatch):
     assert costs.LatencyTable.load(path).latencies_ms == table.latencies_ms
 
 
+@pytest.mark.parametrize(
+    "other", [{"device": "yours"}, {"quantize": "float32"}, {"num_threads": 2}]
+)
+def test_a_file_of_other_measurements_is_not_gone_on_with(tmp_path, other):
+    path = tmp_path / "table.json"
+    costs.LatencyTable("mine", latencies_ms={"a": 1.0}).save(path)
+    before = path.read_text()
+    with pytest.raises(ValueError, match="do not belong in one table"):
+        costs.LatencyTable.measure(
+            build, **{"device": "mine", "path": path} | other
+        )
+    assert path.read_text() == before
+
+
 def test_a_table_survives_a_file(timed, tmp_path):
     table = costs.LatencyTable.measure(
         build, "mine", num_threads=2, **FOUR_AND_FOUR
