@@ -32,8 +32,10 @@ trainings of the same architectures with two seeds: no predictor can do better.
 `flops_tau` is that of the FLOPs, which cost nothing.
 
 `search`: regularised evolution with `evaluators.WeightSharing` under a limit on
-FLOPs. What it finds is trained on its own with some seeds (`found_accuracy`),
-and so are ten random architectures of at least as many FLOPs
+FLOPs. The best `--finalists` by shared weights are each trained once on their
+own, and the best of those is `found`. It is trained again with other seeds
+(`found_accuracy`; `first_accuracy` is that of the best by shared weights
+alone), and so are ten random architectures of at least as many FLOPs
 (`random_accuracies`). `margin_in_standard_errors` is the difference of the
 means by the standard error of that difference: those of both means, added in
 quadrature.
@@ -97,6 +99,7 @@ def _parser():
     )
     add("--architectures", type=int, default=24, help="to rank")
     add("--trials", type=int, default=150, help="of the search")
+    add("--finalists", type=int, default=5, help="of the search")
     add("--seed", type=int, default=0, help="of everything")
     return parser
 
@@ -378,7 +381,18 @@ def measure_search(data, num_random=10, seeds=3):
             verbose=0,
         )
         search_s = time.perf_counter() - started_s
-        found = tuner.get_best_hyperparameters()[0].values
+        finalists = [
+            hp.values
+            for hp in tuner.get_best_hyperparameters(OPTIONS.finalists)
+        ]
+    started_s = time.perf_counter()
+    finalist_accuracies = [
+        train_alone(values, data, OPTIONS.epochs, 1000 + number)[0]
+        for number, values in enumerate(finalists)
+    ]
+    finals_s = time.perf_counter() - started_s
+    first = finalists[0]
+    found = finalists[int(np.argmax(finalist_accuracies))]
     found_flops = measure_flops(found)
     say(f"search: found {found}, {found_flops:,} FLOPs, {search_s:.0f} s")
     larger = [v for v, f in zip(sample, flops, strict=True) if f >= found_flops]
@@ -386,10 +400,13 @@ def measure_search(data, num_random=10, seeds=3):
         values = random_values(rng, space)
         if measure_flops(values) >= found_flops:
             larger.append(values)
-    found_accuracies = [
-        train_alone(found, data, OPTIONS.epochs, 2000 + seed)[0]
-        for seed in range(seeds)
-    ]
+    first_accuracies, found_accuracies = (
+        [
+            train_alone(values, data, OPTIONS.epochs, 2000 + seed)[0]
+            for seed in range(seeds)
+        ]
+        for values in (first, found)
+    )
     random_accuracies = [
         train_alone(values, data, OPTIONS.epochs, 3000 + number)[0]
         for number, values in enumerate(larger[:num_random])
@@ -406,6 +423,11 @@ def measure_search(data, num_random=10, seeds=3):
         "found_flops": found_flops,
         "max_flops": limit,
         "search_s": search_s,
+        "finalist_accuracies": finalist_accuracies,
+        "finals_s": finals_s,
+        "first": first,
+        "first_accuracies": first_accuracies,
+        "first_accuracy": statistics.mean(first_accuracies),
         "found_accuracies": found_accuracies,
         "found_accuracy": statistics.mean(found_accuracies),
         "random_accuracies": random_accuracies,
