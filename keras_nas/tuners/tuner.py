@@ -59,6 +59,7 @@ from keras_nas.tuners.fingerprint import (
     check_fingerprint,
     write_fingerprint,
 )
+from keras_nas.tuners.garbage_collection import older_objects_set_aside
 from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.keras_settings import clear_session
 from keras_nas.tuners.learning_curves import LearningCurves
@@ -366,7 +367,7 @@ class Tuner(keras_tuner.Tuner):
             self._log.announce(type(self).__name__, self._first_space)
             try:
                 self.on_search_begin()
-                with self._interruption.handled():
+                with self._interruption.handled(), older_objects_set_aside():
                     if places:
                         self._search_with_workers(
                             places, executor, fit_args, fit_kwargs
