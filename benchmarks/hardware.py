@@ -18,6 +18,8 @@ counted, and told to them as a violation (`constraints_func` of Optuna).
 `latency_table`: a latency table of a MobileNet space on this machine, its error
 on `--test_models` random int8 models that it has learnt nothing from, and the
 rank correlation of FLOPs with their latency.
+
+`fashion`: see `benchmarks.device_search`.
 """
 
 import argparse
@@ -32,11 +34,11 @@ import keras
 import numpy as np
 
 import keras_nas as nas
-from benchmarks import strategies, tables
+from benchmarks import device_search, strategies, tables
 from benchmarks.oracles import Benchmark
 from benchmarks.parts import chosen_parts, run_parts, say
 
-PARTS = ("fronts", "constrained", "latency_table")
+PARTS = ("fronts", "constrained", "latency_table", "fashion")
 OURS = {
     "fronts": ("ParetoBayesian", "NSGA2", "RegularizedEvolution"),
     "constrained": (
@@ -65,6 +67,7 @@ def _parser():
     add("--jobs", type=int, default=os.cpu_count())
     add("--calibration_models", type=int, default=8, help="of that table")
     add("--test_models", type=int, default=30, help="of the latency table")
+    device_search.add_options(parser)
     return parser
 
 
@@ -282,10 +285,13 @@ def main(arguments=None):
     only = chosen_parts(parser, "--only", OPTIONS.only, PARTS)
     if OPTIONS.table is None and {"fronts", "constrained"} & set(only):
         parser.error("--table: expected NAS-Bench-201. Received: none")
+    if OPTIONS.folder is None and "fashion" in only:
+        parser.error("--folder: expected a folder. Received: none")
     measures = {
         "fronts": measure_fronts,
         "constrained": measure_constrained,
         "latency_table": measure_latency_table,
+        "fashion": lambda: device_search.measure(OPTIONS),
     }
     run_parts("benchmarks.hardware", measures, only, OPTIONS.json)
 

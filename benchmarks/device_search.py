@@ -1,0 +1,336 @@
+"""A search for accuracy and latency against a family designed by hand.
+
+    python -m benchmarks.hardware --only fashion --folder OUT --json OUT.json
+
+Fashion-MNIST: the first `--train_images` are trained on, `_VALIDATION_IMAGES`
+others are what the search may look at, the 10,000 test images are used for the
+final table alone. All files are int8.
+
+The family is MobileNetV2's design for images of 28 by 28 pixels, in
+`FAMILY_WIDTHS`. The search takes `build`: width, kind and number of blocks in
+three stages, plain and depthwise-separable convolutions and inverted
+bottlenecks. A supernet is trained once; `nas.NSGA2` looks for accuracy with its
+weights and for the measured latency of the int8 file. The best `--finalists` of
+the front that are not slower than the widest of the family are trained on their
+own for half the final epochs; those that no other beats in both, on the
+validation images, are `found`.
+
+Found networks and family get the same final training: the same images, epochs,
+optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
+over the seeds of the accuracy of the int8 files on the test images, and their
+latency, the files of all networks taking turns. For each width,
+`more_accuracy_points` is what the best found network is better by that takes
+no more time, and `times_as_fast` how much faster the fastest is that is at
+least as accurate; `is_dominated` says whether one of them reaches the bar: 1
+point, twice as fast.
+
+What has been trained is kept in `--folder`, with the search: run the same
+command again after a kill.
+"""
+
+import json
+import pathlib
+import statistics
+import time
+
+import keras
+import numpy as np
+from keras import layers
+
+import keras_nas as nas
+from benchmarks import fashion
+from benchmarks.parts import say
+from keras_nas import blocks, export
+
+FAMILY_WIDTHS = (0.5, 1.0, 1.5, 2.0)
+STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (24, 40, 64, 96)))
+_VALIDATION_IMAGES = 5000
+_BATCH_SIZE = 64
+_BAR_POINTS, _BAR_TIMES = 1.0, 2.0
+
+
+def add_options(parser):
+    """Adds what can be told to this part.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+    """
+    add = parser.add_argument
+    add("--folder", help="where the search for Fashion-MNIST is kept")
+    add("--train_images", type=int, default=20_000)
+    add("--supernet_epochs", type=int, default=40)
+    add("--trials", type=int, default=250, help="candidates to score")
+    add("--finalists", type=int, default=8, help="to train on their own")
+    add("--final_epochs", type=int, default=12)
+    add("--final_seeds", type=int, default=3)
+
+
+def build(hp):
+    """Builds one network of the space, or the supernet of all."""
+    x = inputs = keras.Input((28, 28, 1))
+    for stage, (strides, widths) in enumerate(STAGES):
+        filters = hp.Choice(f"filters{stage}", widths)
+        if stage == 0:
+            x = blocks.ConvBlock(filters, 3, strides=2)(x)
+        first = _candidates(filters, strides)
+        x = nas.layers.LayerChoice(hp, f"stage{stage}_first", first)(x)
+        later = {"none": blocks.Identity} | _candidates(filters, 1)
+        x = nas.layers.LayerChoice(hp, f"stage{stage}_later", later)(x)
+    x = blocks.ConvBlock(hp.Choice("head", (32, 64, 128)), 1)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def _candidates(filters, strides):
+    def bottleneck(kernel_size, expansion):
+        return lambda: blocks.InvertedBottleneck(
+            filters, kernel_size, expansion, strides
+        )
+
+    return {
+        "conv": lambda: blocks.ConvBlock(filters, 3, strides),
+        "separable": lambda: blocks.SeparableConvBlock(filters, 3, strides),
+        "mb3": bottleneck(3, 3),
+        "mb6": bottleneck(3, 6),
+        "mb3k5": bottleneck(5, 3),
+    }
+
+
+def build_family(width):
+    """Builds MobileNetV2 for small images, by hand.
+
+    Args:
+        width: Float, what numbers of channels are multiplied by.
+    """
+
+    def channels(number):
+        return max(8, int(number * width + 4) // 8 * 8)
+
+    x = inputs = keras.Input((28, 28, 1))
+    x = blocks.ConvBlock(channels(16), 3, 2, activation="relu6")(x)
+    for filters, strides in ((16, 1), (24, 2), (24, 1), (40, 2), (40, 1)):
+        x = blocks.InvertedBottleneck(channels(filters), 3, 6, strides)(x)
+    x = blocks.ConvBlock(channels(128), 1, activation="relu6")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+def compile_with_decay(model, epochs, num_images):
+    """Compiles a model with a learning rate that decays to nothing."""
+    steps = epochs * -(-num_images // _BATCH_SIZE)
+    model.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(2e-3, steps)
+        ),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+class Trainings:
+    """Trains networks, and remembers what came of it in a folder.
+
+    Args:
+        folder: `pathlib.Path`.
+        data: `(x, y)` to train with.
+    """
+
+    def __init__(self, folder, data):
+        self.folder = folder
+        self.data = data
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def file(self, key, make, epochs, seed):
+        """Returns the int8 file of a network that was trained on its own.
+
+        Args:
+            key: String, what it is called in the folder.
+            make: Function that builds it.
+            epochs: Integer.
+            seed: Integer.
+
+        Returns:
+            `keras_nas.export.TFLiteModel`.
+        """
+        path = self.folder / f"{key}_seed{seed}_epochs{epochs}.tflite"
+        if path.exists():
+            return export.TFLiteModel.load(path)
+        started_s = time.perf_counter()
+        x, y = self.data
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)
+        model = compile_with_decay(make(), epochs, len(x))
+        model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
+        file = export.to_tflite(model, "int8", x[:500])
+        file.save(path)
+        say(f"fashion: {path.name}: {time.perf_counter() - started_s:.0f} s")
+        return file
+
+
+def measure(options):
+    """Compares what is found with the family.
+
+    Args:
+        options: What `add_options` has read.
+
+    Returns:
+        Dict, see the module.
+    """
+    folder = pathlib.Path(options.folder)
+    x, y = fashion.read_fashion("train")
+    x = x.astype("float32") / 255
+    num = options.train_images
+    if num + _VALIDATION_IMAGES > len(x):
+        raise SystemExit("--train_images: expected at most 55000")
+    data = x[:num], y[:num]
+    validation = x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
+    x_test, y_test = fashion.read_fashion("t10k")
+    test = x_test.astype("float32") / 255, y_test
+    trainings = Trainings(folder / "trained", data)
+    tuner, search_s = search(options, folder, data, validation)
+    started_s = time.perf_counter()
+    found = finalists(options, tuner, trainings, validation)
+    finals_s = time.perf_counter() - started_s
+    networks = {
+        f"family_{width}": lambda width=width: build_family(width)
+        for width in FAMILY_WIDTHS
+    } | {key: lambda hp=hp: build(hp) for key, hp in found.items()}
+    files = {
+        (key, seed): trainings.file(key, make, options.final_epochs, 100 + seed)
+        for seed in range(options.final_seeds)
+        for key, make in networks.items()
+    }
+    first = {key: files[key, 0] for key in networks}
+    latencies = export.measure_latency(first, rounds=31)
+    table = {}
+    for key in networks:
+        accuracies = [
+            100 * accuracy(files[key, seed], test)
+            for seed in range(options.final_seeds)
+        ]
+        table[key] = {
+            "accuracy": statistics.mean(accuracies),
+            "accuracies": accuracies,
+            "latency_ms": latencies[key].latency_ms,
+            "size_bytes": first[key].size_bytes,
+        }
+        say(f"fashion: {key}: {table[key]}")
+    return {
+        "search_s": search_s,
+        "finalists_s": finals_s,
+        "trials": len(tuner.oracle.end_order),
+        "found": {key: hp.values for key, hp in found.items()},
+        "table": table,
+        "widths": compare(table),
+    }
+
+
+def search(options, folder, data, validation):
+    """Searches; returns the tuner and the seconds it took this time."""
+    epochs = options.supernet_epochs
+
+    def hypermodel(hp):
+        return compile_with_decay(build(hp), epochs, len(data[0]))
+
+    tuner = nas.NSGA2(
+        hypermodel,
+        objective=["val_accuracy", nas.Latency()],
+        evaluator=nas.evaluators.WeightSharing(epochs=epochs),
+        max_trials=options.trials,
+        seed=0,
+        directory=folder,
+        project_name="search",
+    )
+    started_s = time.perf_counter()
+    tuner.search(*data, batch_size=_BATCH_SIZE, validation_data=validation)
+    return tuner, time.perf_counter() - started_s
+
+
+def finalists(options, tuner, trainings, validation):
+    """Trains the best of the front; returns those that stay the best.
+
+    Returns:
+        Dict from names to `keras_tuner.HyperParameters`.
+    """
+    widest = export.to_tflite(
+        build_family(FAMILY_WIDTHS[-1]), "int8", trainings.data[0][:100]
+    )
+    limit_ms = export.measure_latency(widest).latency_ms
+    front = [
+        trial
+        for trial in tuner.pareto_front()
+        if trial.metrics.get_best_value("latency_ms") <= limit_ms
+    ]
+    losses = [
+        (
+            -trial.metrics.get_best_value("val_accuracy"),
+            trial.metrics.get_best_value("latency_ms"),
+        )
+        for trial in front
+    ]
+    order = nas.pareto.spread_order(losses)[: options.finalists]
+    chosen = {
+        f"trial{front[index].trial_id}": front[index].hyperparameters
+        for index in order
+    }
+    files = {
+        key: trainings.file(
+            key, lambda hp=hp: build(hp), max(1, options.final_epochs // 2), 7
+        )
+        for key, hp in chosen.items()
+    }
+    latencies = export.measure_latency(files)
+    losses = [
+        (-accuracy(file, validation), latencies[key].latency_ms)
+        for key, file in files.items()
+    ]
+    say(f"fashion: finalists {dict(zip(chosen, losses, strict=True))}")
+    is_best = nas.pareto.non_dominated(losses)
+    return {
+        key: hp
+        for (key, hp), best in zip(chosen.items(), is_best, strict=True)
+        if best
+    }
+
+
+def accuracy(file, data):
+    """Returns the share of images that a file classifies rightly."""
+    x, y = data
+    return float(np.mean(file.predict(x).argmax(-1) == y))
+
+
+def compare(table):
+    """Compares each width of the family with what was found.
+
+    Args:
+        table: Dict from names to dicts with `"accuracy"` (percent) and
+            `"latency_ms"`; the family's names begin with `"family_"`.
+
+    Returns:
+        Dict from the names of the family to dicts; `None` where nothing found
+        is as fast, or as accurate.
+    """
+    found = [v for key, v in table.items() if not key.startswith("family_")]
+    widths = {}
+    for key, member in table.items():
+        if not key.startswith("family_"):
+            continue
+        points = [
+            other["accuracy"] - member["accuracy"]
+            for other in found
+            if other["latency_ms"] <= member["latency_ms"]
+        ]
+        times = [
+            member["latency_ms"] / other["latency_ms"]
+            for other in found
+            if other["accuracy"] >= member["accuracy"]
+        ]
+        widths[key] = {
+            "more_accuracy_points": max(points, default=None),
+            "times_as_fast": max(times, default=None),
+            "is_dominated": max(points, default=0.0) >= _BAR_POINTS
+            or max(times, default=0.0) >= _BAR_TIMES,
+        }
+        say(f"fashion: {key}: {json.dumps(widths[key])}")
+    return widths
