@@ -73,6 +73,7 @@ from keras_nas.tuners.project import (
 )
 from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.search_log import SearchLog, counted
+from keras_nas.tuners.tensorboard_log import TensorBoardLog
 from keras_nas.tuners.trial_dispatcher import TrialDispatcher
 from keras_nas.tuners.trial_runner import TrialRunner, overrides_fit
 from keras_nas.tuners.trial_task import made_data
@@ -365,6 +366,9 @@ class Tuner(keras_tuner.Tuner):
             write_fingerprint(self.project_dir, self.oracle, self._first_space)
             self.save()
             self._log.announce(type(self).__name__, self._first_space)
+            self._tensorboard = TensorBoardLog(
+                fit_kwargs.get("callbacks"), self.oracle
+            )
             try:
                 self.on_search_begin()
                 with self._interruption.handled(), older_objects_set_aside():
@@ -383,6 +387,7 @@ class Tuner(keras_tuner.Tuner):
                 )
                 raise
             finally:
+                self._tensorboard.close()
                 self._stop_clock()
                 self.save()
         self._log.conclude()
@@ -999,11 +1004,9 @@ class Tuner(keras_tuner.Tuner):
             self.on_trial_end(trial)
             self._drop_weights(trial)
         finally:
-            self._log.end(
-                self.oracle.get_trial(trial.trial_id),
-                self._elapsed_s(),
-                self._prepared_s(),
-            )
+            ended = self.oracle.get_trial(trial.trial_id)
+            self._log.end(ended, self._elapsed_s(), self._prepared_s())
+            self._tensorboard.end(ended)
 
     def _drop_weights(self, ended):
         """Removes the weights that the trial that ended made superfluous."""

@@ -325,7 +325,11 @@ def test_tensorboard_gets_a_folder_for_every_trial(tmp_path):
         verbose=0,
     )
     assert column(tuner, STATUSES) == ["COMPLETED"] * 2
-    assert sorted(path.name for path in logs.iterdir()) == ["0000", "0001"]
+    assert sorted(path.name for path in logs.iterdir()) == [
+        "0000",
+        "0001",
+        "search",
+    ]
     for trial in ("0000", "0001"):
         assert list((logs / trial / "execution0").rglob("*tfevents*"))
 
