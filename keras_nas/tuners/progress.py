@@ -8,6 +8,9 @@ import time
 import keras
 import numpy as np
 
+# How long a log file may say nothing while something is done.
+_SILENCE_S = 30
+
 
 class Progress:
     """Prints one line a trial, and a live line where there is a screen.
@@ -32,10 +35,25 @@ class Progress:
         self._stream = stream
         self._live_length = 0
         self._started_s = {}
+        self._printed_s = time.monotonic()
 
     def note(self, text):
         """Prints a line of its own."""
         if self.verbose:
+            self._print(text)
+
+    def prepare(self, text):
+        """Shows what is done before the next trial can begin.
+
+        On the live line; elsewhere as a line of its own, if nothing has been
+        printed for half a minute.
+
+        Args:
+            text: String.
+        """
+        self._rewrite(text)
+        is_silent = time.monotonic() - self._printed_s > _SILENCE_S
+        if self.verbose and not self._is_live() and is_silent:
             self._print(text)
 
     def begin_trial(self, label, values):
@@ -103,6 +121,7 @@ class Progress:
             self._live_length = 0
         stream.write(text + "\n")
         stream.flush()
+        self._printed_s = time.monotonic()
 
     def _rewrite(self, text):
         if not self._is_live():

@@ -242,6 +242,7 @@ class Tuner(keras_tuner.Tuner):
         # What was measured: of candidates that are about to become trials, by
         # their key; and of the trials that run, by their ID.
         self._screened, self._costs = {}, {}
+        self._turned_away = 0
         # The trials whose weights were kept last time, once that is known.
         self._kept = None
         self._requested_tuner_id = tuner_id
@@ -827,7 +828,15 @@ class Tuner(keras_tuner.Tuner):
                 )
         if not reasons:
             self._screened[key] = measured
-        return total, " and ".join(reasons)
+            self._turned_away = 0
+            return 0.0, ""
+        self._turned_away += 1
+        reason = " and ".join(reasons)
+        self._progress.prepare(
+            f"{counted(self._turned_away, 'candidate')} turned away by the "
+            f"constraints; the last: {reason}"
+        )
+        return total, reason
 
     def _costs_of(self, trial):
         """What is measured of a trial; from its screening, if there was one."""

@@ -1,9 +1,12 @@
 """Candidates that are too expensive are never trained."""
 
+import re
+
 import keras
 import pytest
 
 import keras_nas as nas
+from keras_nas_tests.tuners.progress_test import Terminal
 from keras_nas_tests.tuners.tiny_searches import (
     ScoredByUnits,
     build,
@@ -36,6 +39,23 @@ def test_only_feasible_candidates_become_trials(tmp_path, capsys, tuner):
     out = capsys.readouterr().out
     assert "3 candidates violated the constraints and cost no trial" in out
     assert "The space is exhausted" in out
+
+
+def test_what_is_turned_away_is_shown_meanwhile(tmp_path, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    tuner = make(tmp_path, 5, max_trials=1)
+    for units in (6, 4, 1):
+        tuner.oracle.enqueue({"units": units})
+    tuner.search()
+    lines = re.split("[\r\n]", terminal.getvalue())
+    shown = [line.rstrip() for line in lines if "turned away" in line]
+    assert shown == [
+        "1 candidate turned away by the constraints; the last: parameters 25 "
+        "of 5"[:79],
+        "2 candidates turned away by the constraints; the last: parameters 17 "
+        "of 5"[:79],
+    ]
 
 
 def test_a_model_without_a_shape_cannot_be_measured(tmp_path):

@@ -224,3 +224,26 @@ def test_an_interrupted_search_says_how_to_go_on(tmp_path, capsys):
         f"Interrupted. 1 finished trial in {tmp_path}/untitled_project; "
         "run the same script to go on."
     )
+
+
+def test_a_terminal_shows_what_is_done_before_a_trial():
+    terminal = Terminal()
+    progress = Progress(verbose=1, stream=terminal)
+    progress.prepare("1 candidate turned away")
+    progress.prepare("2 candidates turned away")
+    assert terminal.screen() == ["2 candidates turned away"]
+    progress.note("done")
+    assert terminal.screen() == ["done", ""]
+
+
+def test_a_log_file_is_told_of_it_after_half_a_minute(monkeypatch):
+    clock_s = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock_s[-1])
+    log, silent = io.StringIO(), io.StringIO()
+    progresses = [Progress(1, log), Progress(0, silent)]
+    for time_s, text in ((110.0, "first"), (131.0, "second"), (140.0, "third")):
+        clock_s.append(time_s)
+        for progress in progresses:
+            progress.prepare(text)
+    assert log.getvalue() == "second\n"
+    assert silent.getvalue() == ""
