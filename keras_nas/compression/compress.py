@@ -256,10 +256,10 @@ def _check_model(model, stages):
         )
     names = {layer.name for layer in all_layers(model)}
     for stage in stages:
-        if unknown := sorted(stage.names - names):
+        if unknown := stage.names - names:
             raise ValueError(
                 f"Model '{model.name}' has no layers of these names. Received: "
-                f"{unknown}, expected some of {sorted(names)}"
+                f"{sorted(unknown, key=str)}, expected some of {sorted(names)}"
             )
     changed = [name for name in _TRAINING if _is_overridden(model, name)]
     hosted = [s.name for s in stages if not isinstance(s, ChannelStage)]
@@ -357,6 +357,15 @@ def _report(model, stages, notes):
             + "; ".join(missed),
             stacklevel=3,
         )
+    for stage in stages:
+        if not isinstance(stage, ChannelStage) and not any(
+            stage.done in report.done for report in reports
+        ):
+            warnings.warn(
+                f"No layer was {stage.done}. The report says why: "
+                "`print(compressed.report)`.",
+                stacklevel=3,
+            )
     for name, found in notes.items():  # Operations, which are no layers.
         reasons = [reason for reason in found.values() if reason]
         reports.append(LayerReport(name, "operation", notes=reasons))
@@ -388,10 +397,27 @@ def _layer_report(layer, stages, found, missed):
             elif stage.name != "quantize" and len(treated) < len(kernels):
                 found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:
+                if shortfall is None:
+                    found[stage.name] = (
+                        f"{report.num_weights} weights are too few for "
+                        f"{stage.value_of(layer.name):.1%} zeros"
+                    )
                 continue
             report.done.append(stage.done)
             if stage.name == "cluster":
                 report.num_clusters = max(map(_count_values, treated))
+                # Zeros are one of the values that it may have.
+                has = report.num_clusters + any(np.any(k == 0) for k in treated)
+                if has < (asked := stage.value_of(layer.name)):
+                    found.setdefault(
+                        stage.name, f"asked for {asked} values, has {has}"
+                    )
+    for stage in stages:
+        if isinstance(stage, ChannelStage) or stage.done in report.done:
+            continue
+        if stage.is_named(layer.name) and not found.get(stage.name):
+            # Asked for all layers, it would be no matter.
+            found[stage.name] = f"has no kernel to {stage.name}"
     report.notes = [reason for reason in found.values() if reason]
     return report
 

@@ -35,6 +35,14 @@ class CompressionStage:
         del callbacks, num_epochs
         return contextlib.nullcontext()
 
+    def is_named(self, name):
+        """Returns whether the caller has asked for a layer by its name.
+
+        Args:
+            name: String, its name.
+        """
+        return isinstance(self.asked, dict) and self.value_of(name) is not None
+
     def shortfall(self, name, kernels):
         """Says what a layer lacks of what was asked.
 
