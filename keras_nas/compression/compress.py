@@ -22,19 +22,14 @@ from keras_nas.compression.compression_stage import (
     treated_kernels,
 )
 from keras_nas.compression.host_model import HostModel
-from keras_nas.compression.magnitude_pruning import (
-    MagnitudePruning,
-    check_sparsity,
-)
+from keras_nas.compression.magnitude_pruning import MagnitudePruning
 from keras_nas.compression.model_copy import copy_model
 from keras_nas.compression.quantization_aware_training import (
     QuantizationAwareTraining,
 )
+from keras_nas.compression.stages import make_stages
 from keras_nas.compression.training_data import check_training_data
-from keras_nas.compression.weight_clustering import (
-    WeightClustering,
-    check_num_clusters,
-)
+from keras_nas.compression.weight_clustering import WeightClustering
 from keras_nas.export.float_weights import check_no_lora
 
 # Fine-tuning takes some hundred steps. With the momentum of 0.99 that Keras
@@ -89,10 +84,11 @@ def compress(
         x: Training data, as for `keras.Model.fit`.
         y: Targets, as there.
         prune_channels: Optional share of the channels to cut out, such as 0.5,
-            or a dict of arguments for `prune_channels`, the function.
+            or a dict of arguments for `prune_channels`, the function. 0 is
+            the same as `None`.
         prune: Optional share of zeros in each kernel, such as 0.5; `"2:4"` for
             two zeros in every four weights; or a dict of these by name of
-            layer.
+            layer. 0 is the same as `None`.
         prune_schedule: `"polynomial"`, a growing share over the first two
             thirds of the training, or `"constant"`.
         cluster: Optional integer, the number of values that a kernel may have;
@@ -143,15 +139,21 @@ def compress(
     0.75
     """
     check_argument_names(fit_arguments, "compress")
-    skip = _names(skip)
-    stages = _stages(
-        prune_channels,
-        prune,
-        prune_schedule,
-        cluster,
-        quantization_aware,
-        skip,
+    stages = make_stages(
+        prune_channels=prune_channels,
+        prune=prune,
+        prune_schedule=prune_schedule,
+        cluster=cluster,
+        quantization_aware=quantization_aware,
+        skip=skip,
     )
+    if not stages:
+        raise ValueError(
+            "Nothing to do: pass at least one of the arguments "
+            "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
+            f"Received: prune_channels={prune_channels!r}, prune={prune!r}, "
+            f"cluster={cluster!r}, quantization_aware={quantization_aware!r}"
+        )
     fit_arguments = {
         "batch_size": batch_size,
         "validation_data": validation_data,
@@ -208,42 +210,6 @@ def compress(
             emulated = host
     report = _report(source, stages, notes)
     return CompressedModel(source, report, history, emulated)
-
-
-def _stages(
-    prune_channels, prune, prune_schedule, cluster, quantization_aware, skip
-):
-    stages = []
-    if prune_channels is not None:
-        stages.append(ChannelStage(prune_channels, skip))
-    if prune is not None:
-        check_sparsity(prune, prune_schedule)
-        stages.append(MagnitudePruning(prune, prune_schedule, skip))
-    if cluster is not None:
-        check_num_clusters(cluster, prune is not None)
-        stages.append(WeightClustering(cluster, skip))
-    if quantization_aware:
-        stages.append(QuantizationAwareTraining(skip))
-    if not stages:
-        raise ValueError(
-            "Nothing to do: pass at least one of the arguments "
-            "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
-            "Received: none of them"
-        )
-    return stages
-
-
-def _names(skip):
-    names = [skip] if isinstance(skip, str) else skip
-    names = [] if names is None else names
-    if not isinstance(names, (list, tuple, set, frozenset)) or not all(
-        isinstance(name, str) for name in names
-    ):
-        raise ValueError(
-            "Invalid value received for argument `skip`. Expected names of "
-            f"layers. Received: skip={skip!r}"
-        )
-    return names
 
 
 def _check_model(model, stages):

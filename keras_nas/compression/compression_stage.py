@@ -66,9 +66,10 @@ class CompressionStage:
         """
         if name in self.skip:
             return None
-        if isinstance(self.asked, dict):
-            return self.asked.get(name)
-        return self.asked
+        asked = self.asked
+        if isinstance(asked, dict):
+            asked = asked.get(name)
+        return asked or None
 
 
 def is_kernel(weight):

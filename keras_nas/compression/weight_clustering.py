@@ -1,5 +1,7 @@
 """Weights that share few values, so that files compress well."""
 
+import numbers
+
 import numpy as np
 
 from keras_nas.compression.compression_stage import (
@@ -83,7 +85,7 @@ class WeightClustering(CompressionStage):
             try:
                 wrapper = clustering.cluster_weights(
                     layer,
-                    number_of_clusters=number,
+                    number_of_clusters=int(number),
                     cluster_centroids_init=(
                         clustering.CentroidInitialization.KMEANS_PLUS_PLUS
                     ),
@@ -156,7 +158,7 @@ def check_num_clusters(num_clusters, keep_sparsity):
     )
     for value in values:
         if (
-            not isinstance(value, int)
+            not isinstance(value, numbers.Integral)
             or isinstance(value, bool)
             or value < least
         ):
