@@ -10,6 +10,7 @@ import keras
 
 from keras_nas import compression, export
 from keras_nas.compression.argument_names import check_argument_names
+from keras_nas.compression.class_numbers import check_class_numbers
 from keras_nas.compression.stages import make_stages
 from keras_nas.deployment.deployment import Calibration, Deployment
 from keras_nas.deployment.file_description import FileDescription
@@ -172,6 +173,11 @@ def deploy(
         validation_data,
         function.inputs,
         compress_arguments.pop("sample_weight", None),
+    )
+    if is_compressed:
+        check_class_numbers(model, data.y_train, "y")
+    check_class_numbers(
+        model, data.y, "y" if validation_data is None else "validation_data"
     )
     if data.y is None and max_accuracy_drop is not None:
         raise ValueError(
