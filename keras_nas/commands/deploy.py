@@ -1,6 +1,8 @@
 """`keras-nas deploy`: from a `.keras` file to a folder of `.tflite` files."""
 
 import os
+import re
+import sys
 import zipfile
 
 import keras
@@ -9,7 +11,7 @@ import numpy as np
 from keras_nas import storage
 from keras_nas.deployment import DeploymentError, deploy
 
-_LIMIT_NOT_MET = 3
+_NO_FILE = 1
 _DETAILS = ("name", "description", "version", "author", "license")
 
 
@@ -67,10 +69,14 @@ def run(files, values):
         ):
             raise
         # Nothing is lost: the files are written all the same.
-        print(f"keras-nas: {error}")
-        exit_code = _LIMIT_NOT_MET
-    else:
-        print(deployment)
+        unmet = str(error)
+        if error.nearest is not None:
+            unmet = re.sub(
+                r"\b(max_\w+)", r"--\1", deployment.limits.reason(deployment)
+            )
+        print(f"keras-nas: {unmet}", file=sys.stderr)
+        exit_code = _NO_FILE
+    print(deployment)
     deployment.save_all(values.output)
     best_path = os.path.join(values.output, "model.tflite")
     if deployment.best is not None:
