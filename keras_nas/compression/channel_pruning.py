@@ -5,7 +5,7 @@ import numbers
 import keras
 import numpy as np
 
-from keras_nas.compile_arguments import compile_like
+from keras_nas.compile_arguments import build_optimizer, compile_like
 from keras_nas.compression.channel_graph import ChannelGraph
 from keras_nas.compression.channel_importance import measure_importance
 from keras_nas.compression.channel_pruning_report import (
@@ -123,6 +123,7 @@ def prune_channels(
     removed = choose(groups, scores, fraction, scope, multiple_of, min_share)
     pruned = cut(model, graph, removed)
     compile_like(pruned, model)
+    build_optimizer(pruned)
     if not return_report:
         return pruned
     return pruned, _report(model, pruned, graph, groups, scores, removed)

@@ -8,7 +8,10 @@ import warnings
 import keras
 import numpy as np
 
-from keras_nas.compile_arguments import replace_compile_arguments
+from keras_nas.compile_arguments import (
+    build_optimizer,
+    replace_compile_arguments,
+)
 from keras_nas.compression.argument_names import check_argument_names
 from keras_nas.compression.bridge import Bridge, check_model
 from keras_nas.compression.channel_stage import ChannelStage, all_layers
@@ -209,6 +212,7 @@ def compress(
         if isinstance(stage, QuantizationAwareTraining):
             emulated = host
     report = _report(source, stages, notes)
+    build_optimizer(source)
     return CompressedModel(source, report, history, emulated)
 
 
