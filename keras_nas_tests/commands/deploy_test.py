@@ -187,7 +187,10 @@ def test_layers_that_are_not_known_here_are_named(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (["--quantize=int7"], "int7"),
+        (
+            ["--quantize=int7"],
+            "flag --quantize. Expected one of 'float32', 'float16'",
+        ),
         (["--labels=missing.txt"], "missing.txt"),
         (["--mean=1"], "both --mean and --std"),
         (["--mean=1", "--std=a,b"], "--std. Expected numbers"),
@@ -202,6 +205,23 @@ def test_wrong_values_are_told(folder, tmp_path, flags, text, capsys):
     assert text in error
     assert error.startswith("keras-nas: ")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plot", "given as --plot. Expected a name that ends in .png"),
+        ("no/such/plot.png", "given as --plot: there is no such folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_told_before_the_work(
+    folder, tmp_path, name, text, capsys
+):
+    pytest.importorskip("matplotlib")
+    out = f"--output={tmp_path / 'out'}"
+    assert deploy(folder, out, f"--plot={tmp_path / name}") == 2
+    assert text in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_model_that_no_file_can_be_made_of_is_no_mistake(
