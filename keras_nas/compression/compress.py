@@ -103,7 +103,9 @@ def compress(
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
-            `EarlyStopping` waits until all weights are pruned.
+            `EarlyStopping` waits until all weights are pruned;
+            `ModelCheckpoint(save_best_only=True)` does not, so its file may
+            be of an epoch before that.
         optimizer: Optional optimizer for these trainings. By default that of
             `model`, with its settings and no state.
         verbose: As for `fit`.

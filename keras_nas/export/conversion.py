@@ -52,7 +52,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     converted as float32, and their inputs are float32.
 
     For int8, recurrent layers are unrolled, since TFLite cannot calibrate
-    loops: each step is a copy of the cell in the file.
+    loops: each step is a copy of the cell in the file, so that of a long
+    sequence is larger than in float32.
 
     An operation without an int8 kernel stays in floating point in an int8
     file, between conversions of its inputs and outputs. A warning names it,
