@@ -41,8 +41,8 @@ The data file holds NumPy arrays, as numpy.savez writes them: inputs `x` and
 targets `y`, and `x_val` and `y_val` to measure the accuracy on. Of a model
 with several inputs or outputs they are called x.NAME, y.NAME and so on.
 
-Exit code: 0 if a file meets the limits, 1 after an error, 2 after a mistake
-in the command line, 3 if files were made but none meets the limits.
+Exit code: 0 if a file meets the limits, 1 if none does or none could be made,
+2 after a mistake in the command line or in the files that it names.
 """
 
 BENCHMARK_USAGE = """\
@@ -80,6 +80,24 @@ _STAGES = ("prune", "cluster", "quantization_aware", "prune_channels")
 # How a program ends, by convention and as the usage says.
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
 _INTERRUPTED = 130
+# What a wrong value or a wrong path raises.
+_MISTAKES = (
+    ValueError,
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+_BYTES = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+}
 
 
 def main(argv=None):
@@ -139,6 +157,39 @@ class _SparsityParser(flags.ArgumentParser):
             ) from None
 
 
+class _ShareParser(flags.ArgumentParser):
+    """Reads a number of at least 0 and below 1."""
+
+    def parse(self, argument):
+        """Returns a number."""
+        try:
+            share = float(argument)
+        except (TypeError, ValueError):
+            share = -1
+        if not 0 <= share < 1:
+            raise ValueError("expected a share below 1, such as 0.5")
+        return share
+
+
+class _BytesParser(flags.ArgumentParser):
+    """Reads a number of bytes: 100000, 100k, 1.5M, 64KiB."""
+
+    def parse(self, argument):
+        """Returns an integer."""
+        match = re.fullmatch(
+            r"(\d+(?:[_,]\d{3})*(?:\.\d+)?)\s*((?:[kmg]i?)?)b?",
+            str(argument).strip(),
+            re.IGNORECASE,
+        )
+        if match is None:
+            raise ValueError(
+                "expected a number of bytes, such as 100000, 100k (the same) "
+                "or 1.5M; 64Ki are 64 times 1024"
+            )
+        number = float(re.sub("[_,]", "", match[1]))
+        return int(number * _BYTES[match[2].lower()])
+
+
 def define_deploy_flags(values):
     """Defines the flags of `keras-nas deploy`."""
     options = {"flag_values": values}
@@ -159,31 +210,59 @@ def define_deploy_flags(values):
         **options,
     )
     flags.DEFINE_integer(
-        "cluster", None, "Number of values that weights share.", **options
+        "cluster",
+        None,
+        "Number of values that weights share.",
+        lower_bound=2,
+        **options,
     )
     flags.DEFINE_bool(
         "quantization_aware", False, "Whether to train for int8.", **options
     )
-    flags.DEFINE_float(
-        "prune_channels", None, "Share of channels to remove.", **options
+    flags.DEFINE(
+        _ShareParser(),
+        "prune_channels",
+        None,
+        "Share of channels to remove.",
+        **options,
     )
     flags.DEFINE_integer(
-        "epochs", None, "Epochs of training after compression.", **options
+        "epochs",
+        None,
+        "Epochs of training after compression.",
+        lower_bound=0,
+        **options,
     )
     flags.DEFINE_integer(
-        "batch_size", None, "Samples in a step of that training.", **options
+        "batch_size",
+        None,
+        "Samples in a step of that training.",
+        lower_bound=1,
+        **options,
     )
     flags.DEFINE_list(
         "skip", None, "Names of layers not to compress.", **options
     )
     flags.DEFINE_float(
-        "max_accuracy_drop", None, "Limit on the loss of accuracy.", **options
+        "max_accuracy_drop",
+        None,
+        "Limit on the loss of accuracy.",
+        lower_bound=0,
+        **options,
     )
-    flags.DEFINE_integer(
-        "max_bytes", None, "Limit on the length of the file.", **options
+    flags.DEFINE(
+        _BytesParser(),
+        "max_bytes",
+        None,
+        "Limit on the length of the file, such as 100000, 100k or 1.5M.",
+        **options,
     )
     flags.DEFINE_float(
-        "max_latency_ms", None, "Limit on milliseconds a sample.", **options
+        "max_latency_ms",
+        None,
+        "Limit on milliseconds a sample.",
+        lower_bound=0,
+        **options,
     )
     flags.DEFINE_string(
         "metric", None, "Metric of the model to compare by.", **options
@@ -205,7 +284,11 @@ def define_deploy_flags(values):
 def define_benchmark_flags(values):
     """Defines the flags of `keras-nas benchmark`."""
     flags.DEFINE_integer(
-        "rounds", 7, "Rounds of measurement.", flag_values=values
+        "rounds",
+        7,
+        "Rounds of measurement.",
+        lower_bound=1,
+        flag_values=values,
     )
     flags.DEFINE_string(
         "json", None, "File to write the results to.", flag_values=values
@@ -322,7 +405,9 @@ def _mistake(name, files, values):
         for flag in ("epochs", "batch_size", "skip")
         if values[flag].value is not None
     ]
-    if needless and not any(values[flag].value for flag in _STAGES):
+    asked = [values[flag].value for flag in _STAGES]
+    # --prune=0 compresses nothing, but is no mistake.
+    if needless and all(value is None or value is False for value in asked):
         stages = ", ".join(f"--{flag}" for flag in _STAGES)
         return (
             f"{' and '.join(needless)} can only be given with compression: "
@@ -354,8 +439,15 @@ def _run(name, files, values):
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         if values.traceback:
             raise
-        _complain(error)
-        return FAILURE
+        _complain(_by_flags(str(error), values))
+        return WRONG_USAGE if isinstance(error, _MISTAKES) else FAILURE
+
+
+def _by_flags(message, values):
+    """Names flags in place of the arguments of Python that they stand for."""
+    names = "|".join(map(re.escape, values))
+    message = re.sub(rf"argument `({names})`", r"flag --\1", message)
+    return re.sub(rf"(?<![\w.-])({names})=", r"--\1=", message)
 
 
 @contextlib.contextmanager

@@ -92,6 +92,28 @@ def compile_like(model, other):
     model.compile(**_accepted(model.compile, arguments))
 
 
+def build_optimizer(model):
+    """Makes the variables of the optimizer, as the first step of `fit` does.
+
+    Keras warns when it loads the file of a compiled model that was never
+    trained: it misses them.
+
+    Args:
+        model: `keras.Model`. If it is not compiled, nothing happens.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> build_optimizer(model)
+    >>> model.optimizer.built
+    True
+    """
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+
+
 def _copied(value):
     if not isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
         return value  # A name, a function, or nothing.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
 
 import keras_nas_cli
 
@@ -37,6 +38,13 @@ def test_help_says_what_there_is(arguments, text, capsys):
         (["deploy", "--data=d.npz", "--output=o"], "one .keras file"),
         (["deploy", "m.h5", "--data=d.npz", "--output=o"], "Received: m.h5"),
         (["deploy", "m.keras"], "missing --data and --output"),
+        (["deploy", "m.keras", "--max_bytes=100q"], "100k (the same) or 1.5M"),
+        (["deploy", "m.keras", "--max_bytes=-3"], "--max_bytes=-3"),
+        (["deploy", "m.keras", "--max_bytes=1,00"], "--max_bytes=1,00"),
+        (["deploy", "m.keras", "--max_latency_ms=-1"], "--max_latency_ms=-1"),
+        (["deploy", "m.keras", "--prune_channels=1"], "a share below 1"),
+        (["deploy", "m.keras", "--cluster=1"], "--cluster=1"),
+        (["benchmark", "m.tflite", "--rounds=0"], "--rounds=0"),
         (["benchmark"], "at least one .tflite file"),
     ],
 )
@@ -46,6 +54,27 @@ def test_a_mistake_is_told_without_doing_anything(arguments, text, capsys):
     assert shown.out == ""
     assert text in shown.err
     assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("100000", 100_000),
+        ("100_000", 100_000),
+        ("1,000,000", 1_000_000),
+        ("100k", 100_000),
+        ("100 kB", 100_000),
+        ("1.5M", 1_500_000),
+        ("64Ki", 65_536),
+        ("0.5MiB", 524_288),
+    ],
+)
+def test_bytes_have_units(text, number):
+    values = flags.FlagValues()
+    keras_nas_cli.define_deploy_flags(values)
+    values(["keras-nas deploy", f"--max_bytes={text}"])
+    assert values.max_bytes == number
+    assert isinstance(values.max_bytes, int)
 
 
 def test_help_does_not_wait_for_tensorflow():
@@ -76,7 +105,7 @@ def test_python_m_keras_nas_is_the_same_program():
         text=True,
         timeout=120,
     )
-    assert child.returncode == 1
+    assert child.returncode == 2
     assert child.stdout == ""
     assert child.stderr.splitlines()[-1] == (
         "keras-nas: Cannot read 'missing.tflite': No such file or directory."

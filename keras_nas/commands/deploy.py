@@ -1,6 +1,8 @@
 """`keras-nas deploy`: from a `.keras` file to a folder of `.tflite` files."""
 
 import os
+import re
+import sys
 import zipfile
 
 import keras
@@ -8,8 +10,9 @@ import numpy as np
 
 from keras_nas import storage
 from keras_nas.deployment import DeploymentError, deploy
+from keras_nas.deployment.plot import check_plot_path
 
-_LIMIT_NOT_MET = 3
+_NO_FILE = 1
 _DETAILS = ("name", "description", "version", "author", "license")
 
 
@@ -29,6 +32,8 @@ def run(files, values):
     preprocessing = _preprocessing(values.mean, values.std)
     num_threads = _numbers("num_threads", values.num_threads, int)
     _make_folder(values.output)
+    if values.plot:
+        _check_plot(values.plot)
     model = _load_model(files[0])
     options = {
         flag: values[flag].value
@@ -67,10 +72,16 @@ def run(files, values):
         ):
             raise
         # Nothing is lost: the files are written all the same.
-        print(f"keras-nas: {error}")
-        exit_code = _LIMIT_NOT_MET
-    else:
-        print(deployment)
+        unmet = str(error)
+        if error.nearest is not None:
+            unmet = re.sub(
+                r"\b(max_\w+)", r"--\1", deployment.limits.reason(deployment)
+            )
+        print(f"keras-nas: {unmet}", file=sys.stderr)
+        exit_code = _NO_FILE
+    print(deployment)
+    if deployment.compression is not None:
+        print(deployment.compression)
     deployment.save_all(values.output)
     best_path = os.path.join(values.output, "model.tflite")
     if deployment.best is not None:
@@ -97,6 +108,21 @@ def _make_folder(path):
         raise ValueError(
             f"Cannot write to the folder '{path}', given as --output."
         )
+
+
+def _check_plot(path):
+    try:
+        check_plot_path(path)
+    except OSError as error:
+        raise ValueError(
+            f"Cannot draw to '{path}', given as --plot: there is no such "
+            "folder."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"Cannot draw to '{path}', given as --plot. Expected a name that "
+            "ends in .png, .svg or .pdf."
+        ) from error
 
 
 def _load_model(path):

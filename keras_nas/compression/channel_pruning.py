@@ -5,7 +5,7 @@ import numbers
 import keras
 import numpy as np
 
-from keras_nas.compile_arguments import compile_like
+from keras_nas.compile_arguments import build_optimizer, compile_like
 from keras_nas.compression.channel_graph import ChannelGraph
 from keras_nas.compression.channel_importance import measure_importance
 from keras_nas.compression.channel_pruning_report import (
@@ -112,7 +112,7 @@ def prune_channels(
     parameters: 5,930 -> 2,970
     """
     _check_model(model)
-    _check_options(fraction, scope, multiple_of, min_share)
+    check_options(fraction, scope, multiple_of, min_share)
     graph = ChannelGraph(model)
     groups = graph.groups()
     if not groups:
@@ -123,6 +123,7 @@ def prune_channels(
     removed = choose(groups, scores, fraction, scope, multiple_of, min_share)
     pruned = cut(model, graph, removed)
     compile_like(pruned, model)
+    build_optimizer(pruned)
     if not return_report:
         return pruned
     return pruned, _report(model, pruned, graph, groups, scores, removed)
@@ -249,11 +250,23 @@ def _check_model(model):
     check_no_lora(model)
 
 
-def _check_options(fraction, scope, multiple_of, min_share):
+def check_options(fraction=0, scope="layer", multiple_of=1, min_share=0.1):
+    """Checks what says how much `prune_channels` cuts.
+
+    Args:
+        fraction: As there.
+        scope: As there.
+        multiple_of: As there.
+        min_share: As there.
+
+    Raises:
+        ValueError: If one is invalid.
+    """
     if not _is_number(fraction) or not 0 <= fraction < 1:
         raise ValueError(
             "Invalid value received for argument `fraction`. Expected a "
-            "number of at least 0 and below 1. "
+            "number of at least 0 and below 1, such as 0.5 for half of the "
+            "channels. "
             f"Received: fraction={fraction!r}"
         )
     if scope not in _SCOPES:

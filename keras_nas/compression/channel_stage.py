@@ -1,10 +1,14 @@
 """Pruning of channels as a stage of `compress`."""
 
 import contextlib
+import inspect
 
 import keras
 
-from keras_nas.compression.channel_pruning import prune_channels
+from keras_nas.compression.channel_pruning import (
+    check_options,
+    prune_channels,
+)
 from keras_nas.compression.kept_weights import KeptWeights
 
 
@@ -28,15 +32,7 @@ class ChannelStage:
                 "channels of layers together. Call `compress` twice, without "
                 f"`skip` for the channels. Received: skip={list(skip)}"
             )
-        if not isinstance(arguments, dict):
-            arguments = {"fraction": arguments}
-        if unknown := {"x", "y", "return_report"} & set(arguments):
-            raise ValueError(
-                "Invalid value received for argument `prune_channels`. "
-                f"{sorted(unknown)} are not for the caller of `compress`. "
-                f"Received: prune_channels={arguments!r}"
-            )
-        self.arguments = arguments
+        self.arguments = _checked(arguments)
         self._layers = {}
 
     def cut(self, model, x, y):
@@ -103,6 +99,35 @@ class ChannelStage:
         finally:
             for layer, value in zip(layers, before, strict=True):
                 layer.momentum = value
+
+
+def _checked(arguments):
+    """Returns arguments for `prune_channels`, found valid before any work."""
+    if not isinstance(arguments, dict):
+        try:
+            check_options(fraction=arguments)
+        except ValueError:
+            raise ValueError(
+                "Invalid value received for argument `prune_channels`. "
+                "Expected the share of channels to cut, at least 0 and below "
+                "1, such as 0.5 for half of them, or a dict of arguments for "
+                "`keras_nas.compression.prune_channels`. Received: "
+                f"prune_channels={arguments!r}"
+            ) from None
+        return {"fraction": arguments}
+    parameters = inspect.signature(prune_channels).parameters
+    # The model and the data are those of `compress`.
+    known = set(parameters) - {"model", "x", "y", "return_report"}
+    if unknown := set(arguments) - known:
+        raise ValueError(
+            "Invalid value received for argument `prune_channels`. Expected "
+            f"a dict with some of the keys {sorted(known)}; there is no choice "
+            "by layer, because channels of layers are tied together. "
+            f"Received: the keys {sorted(unknown, key=str)}"
+        )
+    options = inspect.signature(check_options).parameters
+    check_options(**{k: v for k, v in arguments.items() if k in options})
+    return arguments
 
 
 def all_layers(model):

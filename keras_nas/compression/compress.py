@@ -8,7 +8,10 @@ import warnings
 import keras
 import numpy as np
 
-from keras_nas.compile_arguments import replace_compile_arguments
+from keras_nas.compile_arguments import (
+    build_optimizer,
+    replace_compile_arguments,
+)
 from keras_nas.compression.argument_names import check_argument_names
 from keras_nas.compression.bridge import Bridge, check_model
 from keras_nas.compression.channel_stage import ChannelStage, all_layers
@@ -22,19 +25,14 @@ from keras_nas.compression.compression_stage import (
     treated_kernels,
 )
 from keras_nas.compression.host_model import HostModel
-from keras_nas.compression.magnitude_pruning import (
-    MagnitudePruning,
-    check_sparsity,
-)
+from keras_nas.compression.magnitude_pruning import MagnitudePruning
 from keras_nas.compression.model_copy import copy_model
 from keras_nas.compression.quantization_aware_training import (
     QuantizationAwareTraining,
 )
+from keras_nas.compression.stages import make_stages
 from keras_nas.compression.training_data import check_training_data
-from keras_nas.compression.weight_clustering import (
-    WeightClustering,
-    check_num_clusters,
-)
+from keras_nas.compression.weight_clustering import WeightClustering
 from keras_nas.export.float_weights import check_no_lora
 
 # Fine-tuning takes some hundred steps. With the momentum of 0.99 that Keras
@@ -89,10 +87,11 @@ def compress(
         x: Training data, as for `keras.Model.fit`.
         y: Targets, as there.
         prune_channels: Optional share of the channels to cut out, such as 0.5,
-            or a dict of arguments for `prune_channels`, the function.
+            or a dict of arguments for `prune_channels`, the function. 0 is
+            the same as `None`.
         prune: Optional share of zeros in each kernel, such as 0.5; `"2:4"` for
             two zeros in every four weights; or a dict of these by name of
-            layer.
+            layer. 0 is the same as `None`.
         prune_schedule: `"polynomial"`, a growing share over the first two
             thirds of the training, or `"constant"`.
         cluster: Optional integer, the number of values that a kernel may have;
@@ -104,7 +103,9 @@ def compress(
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
-            `EarlyStopping` waits until all weights are pruned.
+            `EarlyStopping` waits until all weights are pruned;
+            `ModelCheckpoint(save_best_only=True)` does not, so its file may
+            be of an epoch before that.
         optimizer: Optional optimizer for these trainings. By default that of
             `model`, with its settings and no state.
         verbose: As for `fit`.
@@ -143,15 +144,21 @@ def compress(
     0.75
     """
     check_argument_names(fit_arguments, "compress")
-    skip = _names(skip)
-    stages = _stages(
-        prune_channels,
-        prune,
-        prune_schedule,
-        cluster,
-        quantization_aware,
-        skip,
+    stages = make_stages(
+        prune_channels=prune_channels,
+        prune=prune,
+        prune_schedule=prune_schedule,
+        cluster=cluster,
+        quantization_aware=quantization_aware,
+        skip=skip,
     )
+    if not stages:
+        raise ValueError(
+            "Nothing to do: pass at least one of the arguments "
+            "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
+            f"Received: prune_channels={prune_channels!r}, prune={prune!r}, "
+            f"cluster={cluster!r}, quantization_aware={quantization_aware!r}"
+        )
     fit_arguments = {
         "batch_size": batch_size,
         "validation_data": validation_data,
@@ -207,43 +214,8 @@ def compress(
         if isinstance(stage, QuantizationAwareTraining):
             emulated = host
     report = _report(source, stages, notes)
+    build_optimizer(source)
     return CompressedModel(source, report, history, emulated)
-
-
-def _stages(
-    prune_channels, prune, prune_schedule, cluster, quantization_aware, skip
-):
-    stages = []
-    if prune_channels is not None:
-        stages.append(ChannelStage(prune_channels, skip))
-    if prune is not None:
-        check_sparsity(prune, prune_schedule)
-        stages.append(MagnitudePruning(prune, prune_schedule, skip))
-    if cluster is not None:
-        check_num_clusters(cluster, prune is not None)
-        stages.append(WeightClustering(cluster, skip))
-    if quantization_aware:
-        stages.append(QuantizationAwareTraining(skip))
-    if not stages:
-        raise ValueError(
-            "Nothing to do: pass at least one of the arguments "
-            "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
-            "Received: none of them"
-        )
-    return stages
-
-
-def _names(skip):
-    names = [skip] if isinstance(skip, str) else skip
-    names = [] if names is None else names
-    if not isinstance(names, (list, tuple, set, frozenset)) or not all(
-        isinstance(name, str) for name in names
-    ):
-        raise ValueError(
-            "Invalid value received for argument `skip`. Expected names of "
-            f"layers. Received: skip={skip!r}"
-        )
-    return names
 
 
 def _check_model(model, stages):
@@ -256,10 +228,10 @@ def _check_model(model, stages):
         )
     names = {layer.name for layer in all_layers(model)}
     for stage in stages:
-        if unknown := sorted(stage.names - names):
+        if unknown := stage.names - names:
             raise ValueError(
                 f"Model '{model.name}' has no layers of these names. Received: "
-                f"{unknown}, expected some of {sorted(names)}"
+                f"{sorted(unknown, key=str)}, expected some of {sorted(names)}"
             )
     changed = [name for name in _TRAINING if _is_overridden(model, name)]
     hosted = [s.name for s in stages if not isinstance(s, ChannelStage)]
@@ -357,6 +329,15 @@ def _report(model, stages, notes):
             + "; ".join(missed),
             stacklevel=3,
         )
+    for stage in stages:
+        if not isinstance(stage, ChannelStage) and not any(
+            stage.done in report.done for report in reports
+        ):
+            warnings.warn(
+                f"No layer was {stage.done}. The report says why: "
+                "`print(compressed.report)`.",
+                stacklevel=3,
+            )
     for name, found in notes.items():  # Operations, which are no layers.
         reasons = [reason for reason in found.values() if reason]
         reports.append(LayerReport(name, "operation", notes=reasons))
@@ -388,10 +369,27 @@ def _layer_report(layer, stages, found, missed):
             elif stage.name != "quantize" and len(treated) < len(kernels):
                 found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:
+                if shortfall is None:
+                    found[stage.name] = (
+                        f"{report.num_weights} weights are too few for "
+                        f"{stage.value_of(layer.name):.1%} zeros"
+                    )
                 continue
             report.done.append(stage.done)
             if stage.name == "cluster":
                 report.num_clusters = max(map(_count_values, treated))
+                # Zeros are one of the values that it may have.
+                has = report.num_clusters + any(np.any(k == 0) for k in treated)
+                if has < (asked := stage.value_of(layer.name)):
+                    found.setdefault(
+                        stage.name, f"asked for {asked} values, has {has}"
+                    )
+    for stage in stages:
+        if isinstance(stage, ChannelStage) or stage.done in report.done:
+            continue
+        if stage.is_named(layer.name) and not found.get(stage.name):
+            # Asked for all layers, it would be no matter.
+            found[stage.name] = f"has no kernel to {stage.name}"
     report.notes = [reason for reason in found.values() if reason]
     return report
 

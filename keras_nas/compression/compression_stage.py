@@ -35,6 +35,14 @@ class CompressionStage:
         del callbacks, num_epochs
         return contextlib.nullcontext()
 
+    def is_named(self, name):
+        """Returns whether the caller has asked for a layer by its name.
+
+        Args:
+            name: String, its name.
+        """
+        return isinstance(self.asked, dict) and self.value_of(name) is not None
+
     def shortfall(self, name, kernels):
         """Says what a layer lacks of what was asked.
 
@@ -58,9 +66,10 @@ class CompressionStage:
         """
         if name in self.skip:
             return None
-        if isinstance(self.asked, dict):
-            return self.asked.get(name)
-        return self.asked
+        asked = self.asked
+        if isinstance(asked, dict):
+            asked = asked.get(name)
+        return asked or None
 
 
 def is_kernel(weight):

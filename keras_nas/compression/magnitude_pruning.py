@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import numbers
 import re
 
 import keras
@@ -188,6 +189,7 @@ class MagnitudePruning(CompressionStage):
                 ),
                 "sparsity_m_by_n": (zeros, of),
             }
+        sparsity = float(sparsity)
         if self.schedule == "constant":
             schedule = sparsity_api.ConstantSparsity(
                 sparsity, begin_step=0, frequency=frequency
@@ -221,16 +223,16 @@ def check_sparsity(sparsity, schedule):
             is_valid = match and int(match[1]) < int(match[2])
         else:
             is_valid = (
-                isinstance(value, (int, float))
+                isinstance(value, numbers.Real)
                 and not isinstance(value, bool)
-                and 0 < value < 1
+                and 0 <= value < 1
             )
         if not is_valid:
             raise ValueError(
                 "Invalid value received for argument `prune`. Expected the "
-                "share of zeros, between 0 and 1, or a pattern such as "
-                "'2:4', or a dict of these by name of layer. Received: "
-                f"prune={sparsity!r}"
+                "share of zeros, at least 0 and below 1, such as 0.5 for half "
+                "of the weights, or a pattern such as '2:4', or a dict of "
+                f"these by name of layer. Received: prune={sparsity!r}"
             )
     if schedule not in ("polynomial", "constant"):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_nas.compression.class_numbers import check_class_numbers
 from keras_nas.export.input_data import describe_data
 from keras_nas.graph import functional
 
@@ -61,7 +62,8 @@ def check_training_data(model, x, y, fit_arguments, num_trainings):
 
 def _check(model, x, y, weights, x_argument, y_argument):
     is_dataset = True
-    if hasattr(x, "element_spec"):
+    is_known = not hasattr(x, "element_spec")
+    if not is_known:
         element = x.element_spec
     elif isinstance(x, keras.utils.PyDataset):
         element = x[0]
@@ -90,6 +92,8 @@ def _check(model, x, y, weights, x_argument, y_argument):
             f"targets, because model '{model.name}' was compiled with a loss. "
             f"Received: none in {y_argument}"
         )
+    if is_known:  # Of a `tf.data.Dataset` only the shapes are.
+        check_class_numbers(model, y, y_argument)
     if not is_dataset:
         arrays = [array for array, _ in pairs]
         _check_lengths(arrays, y, weights, x_argument, y_argument)

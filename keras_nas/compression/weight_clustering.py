@@ -1,5 +1,7 @@
 """Weights that share few values, so that files compress well."""
 
+import numbers
+
 import numpy as np
 
 from keras_nas.compression.compression_stage import (
@@ -83,7 +85,7 @@ class WeightClustering(CompressionStage):
             try:
                 wrapper = clustering.cluster_weights(
                     layer,
-                    number_of_clusters=number,
+                    number_of_clusters=int(number),
                     cluster_centroids_init=(
                         clustering.CentroidInitialization.KMEANS_PLUS_PLUS
                     ),
@@ -132,7 +134,7 @@ class WeightClustering(CompressionStage):
     def shortfall(self, name, kernels):
         """See `CompressionStage`."""
         asked = self.value_of(name)
-        reached = max(len(np.unique(k[k != 0])) for k in kernels)
+        reached = max(map(_num_values, kernels))
         if reached <= asked:
             return None
         return f"asked for {asked} values, has {reached}"
@@ -156,7 +158,7 @@ def check_num_clusters(num_clusters, keep_sparsity):
     )
     for value in values:
         if (
-            not isinstance(value, int)
+            not isinstance(value, numbers.Integral)
             or isinstance(value, bool)
             or value < least
         ):
@@ -170,10 +172,16 @@ def check_num_clusters(num_clusters, keep_sparsity):
 def _refusal(layer, source, number):
     if type(layer).__name__ not in _CLUSTERED:
         return describe_unknown(layer, source, "cluster")
-    for weight in layer.trainable_weights:
-        # Its k-means++ fails if there are fewer values to choose from.
-        if is_kernel(weight) and not _has_values(weight.numpy(), number):
-            return f"has no more than {number} different weights as it is"
+    kernels = [w.numpy() for w in layer.trainable_weights if is_kernel(w)]
+    if not kernels and any(map(is_kernel, layer.weights)):
+        return "TF-MOT does not cluster weights that are not trainable"
+    # Its k-means++ fails if there are fewer values to choose from.
+    fewest = min(map(_num_values, kernels), default=None)
+    if fewest is not None and fewest <= number:
+        return (
+            f"asked for {number} values, has no more than {fewest} different "
+            "weights as it is"
+        )
     return None
 
 
@@ -188,5 +196,5 @@ def _is_pruned(layer):
     )
 
 
-def _has_values(array, number):
-    return len(np.unique(array[array != 0])) > number
+def _num_values(array):
+    return len(np.unique(array[array != 0]))

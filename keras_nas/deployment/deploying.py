@@ -10,6 +10,8 @@ import keras
 
 from keras_nas import compression, export
 from keras_nas.compression.argument_names import check_argument_names
+from keras_nas.compression.class_numbers import check_class_numbers
+from keras_nas.compression.stages import make_stages
 from keras_nas.deployment.deployment import Calibration, Deployment
 from keras_nas.deployment.file_description import FileDescription
 from keras_nas.deployment.held_out_data import hold_out
@@ -156,9 +158,13 @@ def deploy(
     )
     if compress_arguments and not asked:
         raise TypeError(
-            f"Arguments {sorted(compress_arguments)} are for compression. "
-            f"Give one of {list(stages)} too, or leave them out."
+            f"deploy() received {', '.join(sorted(compress_arguments))}, which "
+            "say how to train a model on while it is compressed, but no "
+            "compression: without that the model is converted as it is. "
+            f"Expected one of {', '.join(stages)} too, such as prune=0.5, or "
+            "none of them."
         )
+    is_compressed = bool(make_stages(**_of_stages(asked | compress_arguments)))
     function = ModelFunction(model)
     check_float_weights(model)
     data = hold_out(
@@ -167,6 +173,11 @@ def deploy(
         validation_data,
         function.inputs,
         compress_arguments.pop("sample_weight", None),
+    )
+    if is_compressed:
+        check_class_numbers(model, data.y_train, "y")
+    check_class_numbers(
+        model, data.y, "y" if validation_data is None else "validation_data"
     )
     if data.y is None and max_accuracy_drop is not None:
         raise ValueError(
@@ -192,14 +203,14 @@ def deploy(
     baselines = [_baseline("keras", model, score, score and 0.0)]
 
     compressed = None
-    if asked and _is_subclassed(model):
+    if is_compressed and _is_subclassed(model):
         warnings.warn(
             f"Model '{model.name}' is subclassed, so there is no graph of "
             "layers that could be pruned, clustered or trained for "
             "quantization. It is only quantized after training.",
             stacklevel=2,
         )
-    elif asked:
+    elif is_compressed:
         compressed = _compress(model, data, asked | compress_arguments)
         function = ModelFunction(compressed.model)
         outputs = function.predict(data.x)
@@ -285,6 +296,12 @@ def _thread_counts(num_threads):
             f"num_threads={num_threads!r}"
         )
     return list(dict.fromkeys(map(int, counts)))
+
+
+def _of_stages(arguments):
+    """Those that say what is done, and not how the model is trained."""
+    known = inspect.signature(make_stages).parameters
+    return {k: v for k, v in arguments.items() if k in known}
 
 
 def _is_subclassed(model):

@@ -4,9 +4,11 @@ import dataclasses
 import io
 import json
 import os
+import pathlib
 
 from keras_nas import storage
 from keras_nas.deployment.model_card import ModelCard
+from keras_nas.deployment.plot import check_plot_path, draw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,9 @@ class Deployment:
             path: Path of the file, such as `"model.tflite"`, in a folder
                 that exists. A file of that name is replaced.
 
+        Returns:
+            `pathlib.Path` of the file; a `gs://` path as it was given.
+
         Raises:
             OSError: If the file cannot be written.
             DeploymentError: If no variant meets the limits. Any other file
@@ -96,6 +101,7 @@ class Deployment:
         if self.best is None:
             raise self.limits.explain(self)
         self.best.tflite_model.save(path)
+        return pathlib.Path(path) if storage.is_local(path) else path
 
     def save_all(self, folder):
         """Writes all files and the model card, all of them or none.
@@ -139,7 +145,8 @@ class Deployment:
         """Draws score, size and latency of all files.
 
         Args:
-            path: Optional path of a `.png`, `.svg` or `.pdf` file to write.
+            path: Optional path of a `.png`, `.svg` or `.pdf` file to write,
+                in a folder that exists.
 
         Returns:
             A `matplotlib.figure.Figure`, which notebooks show.
@@ -147,19 +154,14 @@ class Deployment:
         Raises:
             ImportError: If Matplotlib is not installed:
                 `pip install keras-nas[plots]`.
-            OSError: If the file cannot be written.
+            ValueError: If the name does not end as that of an image, before
+                anything is drawn.
+            OSError: If the file cannot be written, or its folder does not
+                exist.
         """
-        from keras_nas.deployment.plot import draw
-
+        suffix = None if path is None else check_plot_path(path)
         figure = draw(self)
         if path is not None:
-            suffix = os.path.splitext(str(path))[1].lstrip(".") or "png"
-            if suffix not in figure.canvas.get_supported_filetypes():
-                raise ValueError(
-                    "Invalid value received for argument `path`. Expected a "
-                    f"name that ends in .png, .svg or .pdf. Received: "
-                    f"path={str(path)!r}"
-                )
             image = io.BytesIO()
             figure.savefig(image, format=suffix)
             storage.write_bytes(path, image.getvalue())
@@ -234,6 +236,14 @@ class Deployment:
     def _notes(self, best):
         if best is not None:
             yield f"* the best: {best.name}"
+        if self.compression is not None:
+            noted = len(self.compression.skipped)
+            layers = f"{noted} layer{'' if noted == 1 else 's'}"
+            remarks = f", with remarks on {layers}" if noted else ""
+            yield (
+                f"compressed before{remarks}: see `compression`, here and in "
+                "the model card"
+            )
         yield (
             "ms: a sample on this machine, by number of threads (t); plain: "
             "without XNNPACK"

@@ -126,10 +126,28 @@ class Limits:
         nearest = min(verified, key=self._excess)
         gaps = self.gaps(nearest)
         limit = max(gaps, key=lambda key: self._share(key, gaps[key]))
+        return DeploymentError(
+            f"{self.reason(deployment)} All files are in the attribute "
+            f"`deployment` of this error.\n{deployment}",
+            deployment,
+            limit,
+            nearest,
+            gaps[limit],
+        )
+
+    def reason(self, deployment):
+        """Says in a sentence which limit no verified variant meets.
+
+        Args:
+            deployment: `Deployment` with a verified variant, but no best.
+        """
+        variants = deployment.variants.values()
+        verified = [v for v in variants if v.is_verified]
+        nearest = min(verified, key=self._excess)
         unmet = [
             f"{key}={self.to_dict()[key]:,} is exceeded by "
             f"{_with_unit(key, gap)}"
-            for key, gap in gaps.items()
+            for key, gap in self.gaps(nearest).items()
         ]
         impossible = [
             key
@@ -141,15 +159,9 @@ class Limits:
             if impossible
             else "each limit is met by some variant, but not all by one"
         )
-        return DeploymentError(
-            f"No TFLite file of model '{name}' meets the limits: {reason}. "
-            f"The nearest is '{nearest.name}': {'; '.join(unmet)}. All files "
-            "are in the attribute `deployment` of this error.\n"
-            f"{deployment}",
-            deployment,
-            limit,
-            nearest,
-            gaps[limit],
+        return (
+            f"No TFLite file of model '{deployment.name}' meets the limits: "
+            f"{reason}. The nearest is '{nearest.name}': {'; '.join(unmet)}."
         )
 
     def _excess(self, variant):

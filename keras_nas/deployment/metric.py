@@ -147,6 +147,8 @@ def _scoring_model(model):
 
 def _compiled_values(model, function, y, outputs):
     """Computes loss and metrics that the model was compiled with."""
+    import tensorflow as tf
+
     count = len(next(iter(outputs.values())))
     total_loss = 0.0
     values = {}
@@ -162,11 +164,13 @@ def _compiled_values(model, function, y, outputs):
             values = model.compute_metrics(None, targets, predictions)
             loss = model.compute_loss(None, targets, predictions)
             total_loss += float(loss) * len(next(iter(outputs.values()))[part])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+        # That of TensorFlow ends with all values.
+        reason = getattr(error, "message", str(error)).partition("\n")[0]
         raise ValueError(
             "Invalid value received for argument `y`. Expected targets that "
             f"the loss and metrics of model '{model.name}' take. The error "
-            f"was: {error}"
+            f"was: {reason[:500]}"
         ) from error
     finally:
         model.reset_metrics()

@@ -9,6 +9,7 @@ import keras_tuner
 from keras_tuner.errors import FatalValueError
 
 from keras_nas import compression, storage
+from keras_nas.compression.stages import make_stages
 from keras_nas.costs import Cost
 from keras_nas.deployment import DeploymentError, deploy
 from keras_nas.evaluators.best_weights import (
@@ -291,6 +292,9 @@ def _check_deploy_arguments(arguments):
     known |= {"class_weight", "steps_per_epoch"}
     unknown = sorted(set(arguments) - known)
     if not unknown:
+        # Before the first candidate is trained.
+        of_stages = inspect.signature(make_stages).parameters
+        make_stages(**{k: v for k, v in arguments.items() if k in of_stages})
         return
     hint = ""
     if own & set(unknown):

@@ -23,7 +23,7 @@ from keras_nas.export.representative_data import calibration_samples
 from keras_nas.export.tflite_model import TFLiteModel
 from keras_nas.export.unrolled_loops import MAX_STEPS
 
-_QUANTIZE = (None, "float16", "dynamic", "int4", "int8", "int8_io")
+_QUANTIZE = ("float32", "float16", "dynamic", "int4", "int8", "int8_io")
 # Those that need representative data.
 CALIBRATED = ("int8", "int8_io")
 
@@ -52,7 +52,8 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
     converted as float32, and their inputs are float32.
 
     For int8, recurrent layers are unrolled, since TFLite cannot calibrate
-    loops: each step is a copy of the cell in the file.
+    loops: each step is a copy of the cell in the file, so that of a long
+    sequence is larger than in float32.
 
     An operation without an int8 kernel stays in floating point in an int8
     file, between conversions of its inputs and outputs. A warning names it,
@@ -64,7 +65,7 @@ def to_tflite(model, quantize=None, representative_data=None, *, timeout_s=600):
             a subclassed model are taken to be float32; wrap it in a
             functional model if they are not.
         quantize: What to store in fewer bits.
-            `None` keeps float32.
+            `None` or `"float32"` keeps float32.
             `"float16"` halves the weights; computation stays in float32.
             `"dynamic"` stores weights of 1024 values and more in int8 and
             computes with them in int8, without any data.
@@ -171,10 +172,11 @@ def check_quantize(quantize):
         ValueError: If there is no such kind.
         ImportError: If it needs a package that is not installed.
     """
-    if quantize not in (*_QUANTIZE, "float32"):
+    if quantize is not None and quantize not in _QUANTIZE:
         raise ValueError(
             "Invalid value received for argument `quantize`. Expected one "
-            f"of {_QUANTIZE}. Received: quantize={quantize!r}"
+            f"of {', '.join(map(repr, _QUANTIZE))}; None is the same as "
+            f"'float32'. Received: quantize={quantize!r}"
         )
     is_installed = importlib.util.find_spec("ai_edge_quantizer") is not None
     if quantize == "int4" and not is_installed:

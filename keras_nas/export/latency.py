@@ -136,8 +136,9 @@ def make_run(model, *, num_threads=1, xnnpack=True):
         return model
     raise ValueError(
         "Invalid value received for argument `models`. Expected a "
-        "`TFLiteModel`, a Keras model, a function without arguments, or a "
-        f"dict of those. Received: {model!r} (of type "
+        "`TFLiteModel` (`TFLiteModel.load(path)` reads a file), a Keras model, "
+        "a function without arguments, or a dict of those. "
+        f"Received: {model!r} (of type "
         f"{type(model).__name__})"
     )
 

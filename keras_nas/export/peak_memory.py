@@ -2,6 +2,7 @@
 
 from keras_nas.export.file_structure import read_structure
 from keras_nas.export.interpreter import make_interpreter
+from keras_nas.export.tflite_model import TFLiteModel
 
 _CONTROL_FLOW = {"CALL_ONCE", "IF", "STABLEHLO_WHILE", "WHILE"}
 
@@ -28,6 +29,9 @@ def measure_peak_memory(tflite_model, *, scratch=True):
     Returns:
         Number of bytes.
 
+    Raises:
+        ValueError: If `tflite_model` is no `TFLiteModel`.
+
     Example:
 
     >>> import keras
@@ -38,6 +42,13 @@ def measure_peak_memory(tflite_model, *, scratch=True):
     >>> export.measure_peak_memory(tflite_model)  # 4 bytes a float32.
     81920
     """
+    if not isinstance(tflite_model, TFLiteModel):
+        raise ValueError(
+            "Invalid value received for argument `tflite_model`. Expected a "
+            "`TFLiteModel`; `TFLiteModel.load(path)` reads that of a file. "
+            f"Received: {tflite_model!r} (of type "
+            f"{type(tflite_model).__name__})"
+        )
     interpreter = _make_interpreter(tflite_model.content, scratch)
     structure = read_structure(tflite_model.content)
     spans = []

@@ -232,13 +232,18 @@ class TFLiteModel:
         )
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
-    def predict_by_name(self, x, *, xnnpack=True, num_threads=1):
+    def predict_by_name(
+        self, x, *, xnnpack=True, num_threads=1, keep_state=False
+    ):
         """Computes as `predict` does, and always returns a dict.
 
         Args:
             x: As for `predict`.
             xnnpack: As for `predict`.
             num_threads: As for `predict`.
+            keep_state: Whether a file with a state of its own, such as that
+                of a fused LSTM, keeps it from one sample to the next, as it
+                does in an app that does not reset it.
 
         Returns:
             Dict of arrays of shape `(samples, ...)` by output name.
@@ -253,7 +258,7 @@ class TFLiteModel:
         )
         rows = [[] for _ in structure.outputs]
         for i in range(len(columns[0])):
-            if structure.has_state:
+            if structure.has_state and not keep_state:
                 # Samples are independent of each other.
                 interpreter.reset_all_variables()
             for index, column in zip(

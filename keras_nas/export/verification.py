@@ -141,6 +141,7 @@ def verify(
     - that inputs and outputs have the names, shapes and dtypes of the model
       and a batch size of 1,
     - that it runs with and without the XNNPACK delegate,
+    - that it is stateless: it gives the same for the same input again,
     - that its outputs are finite and agree with the model's, each with the
       output of the same name,
     - for outputs that are class scores: that the highest one is the same,
@@ -304,7 +305,26 @@ def _run_checks(tflite_model, x):
         checks.append(Check(name, True, "runs", "runs"))
         if xnnpack:
             outputs = result
+    if outputs is not None:
+        checks.append(_state_check(tflite_model, x))
     return outputs, checks
+
+
+def _state_check(tflite_model, x):
+    """Runs a sample, another and the first again, as an app would."""
+    again = {name: array[[0, -1, 0]] for name, array in x.items()}
+    outputs = tflite_model.predict_by_name(again, keep_state=True)
+    others = [
+        name
+        for name, (first, _, last) in outputs.items()
+        if not np.array_equal(first, last, equal_nan=first.dtype.kind == "f")
+    ]
+    return Check(
+        "stateless",
+        not others,
+        f"other values again: {', '.join(others)}" if others else "same again",
+        "same again",
+    )
 
 
 def _output_checks(tflite_model, expected, outputs, tolerance):

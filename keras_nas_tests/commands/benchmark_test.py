@@ -48,8 +48,8 @@ def test_files_are_measured_in_all_settings(files, tmp_path, capsys):
 
 def test_what_is_no_tflite_file_is_told(tmp_path, capsys):
     (tmp_path / "text.tflite").write_text("no model at all")
-    assert keras_nas_cli.main(["benchmark", str(tmp_path / "text.tflite")]) == 1
+    assert keras_nas_cli.main(["benchmark", str(tmp_path / "text.tflite")]) == 2
     assert "Expected a TFLite file" in capsys.readouterr().err
     flags = [str(tmp_path / "text.tflite"), "--num_threads=many"]
-    assert keras_nas_cli.main(["benchmark", *flags]) == 1
+    assert keras_nas_cli.main(["benchmark", *flags]) == 2
     assert "--num_threads" in capsys.readouterr().err

@@ -84,9 +84,9 @@ def test_flags_of_compression_arrive(folder, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(compression, "compress", compress)
     given = (f"--output={tmp_path}", "--epochs=4", "--quantize=float32")
-    assert deploy(folder, *given, "--prune=0.25") == 1
+    assert deploy(folder, *given, "--prune=0.25") == 2
     more = ("--prune=2:4", "--batch_size=16", "--skip=scores,other")
-    assert deploy(folder, *given, *more) == 1
+    assert deploy(folder, *given, *more) == 2
     assert "that is all" in capsys.readouterr().err
     share, pattern = received
     assert share["prune"] == 0.25 and share["epochs"] == 4
@@ -105,11 +105,15 @@ def test_a_limit_that_is_not_met_has_its_own_code_and_keeps_the_files(
         folder,
         f"--output={tmp_path}",
         "--quantize=float32",
-        "--max_bytes=100",
+        "--max_bytes=1k",
     )
-    assert code == 3
+    assert code == 1
     shown = capsys.readouterr()
-    assert "max_bytes=100 is exceeded by" in shown.out
+    assert "no variant meets --max_bytes" in shown.err
+    assert "--max_bytes=1,000 is exceeded by" in shown.err
+    # Neither what is for Python nor the table twice.
+    assert "attribute" not in shown.err and "float32  " not in shown.err
+    assert "float32  " in shown.out
     assert {path.name for path in tmp_path.iterdir()} == {
         "model_float32.tflite",
         "model_card.json",
@@ -156,7 +160,7 @@ def test_code_in_a_file_is_not_run(folder, tmp_path, capsys):
     model.save(tmp_path / "lambda.keras")
     (tmp_path / "data.npz").write_bytes((folder / "data.npz").read_bytes())
     code = deploy(tmp_path, f"--output={tmp_path}", model="lambda.keras")
-    assert code == 1
+    assert code == 2
     error = capsys.readouterr().err
     assert "lambda.keras" in error
     assert "Lambda layer" in error
@@ -174,7 +178,7 @@ def test_layers_that_are_not_known_here_are_named(folder, tmp_path, capsys):
     keras.Model(inputs, Doubling()(inputs)).save(tmp_path / "own.keras")
     (tmp_path / "data.npz").write_bytes((folder / "data.npz").read_bytes())
     code = deploy(tmp_path, f"--output={tmp_path}", model="own.keras")
-    assert code == 1
+    assert code == 2
     error = capsys.readouterr().err
     assert "layers of your own" in error
     assert "Doubling" in error
@@ -183,21 +187,60 @@ def test_layers_that_are_not_known_here_are_named(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (["--quantize=int7"], "int7"),
+        (
+            ["--quantize=int7"],
+            "flag --quantize. Expected one of 'float32', 'float16'",
+        ),
         (["--labels=missing.txt"], "missing.txt"),
         (["--mean=1"], "both --mean and --std"),
         (["--mean=1", "--std=a,b"], "--std. Expected numbers"),
         (["--num_threads=two"], "--num_threads. Expected numbers"),
-        (["--max_bytes=-3"], "max_bytes=-3"),
-        (["--metric=f1"], "'accuracy'"),
+        (["--prune=1.5"], "flag --prune. Expected"),
+        (["--metric=f1"], "--metric='f1'"),
     ],
 )
 def test_wrong_values_are_told(folder, tmp_path, flags, text, capsys):
-    assert deploy(folder, f"--output={tmp_path / 'out'}", *flags) == 1
+    assert deploy(folder, f"--output={tmp_path / 'out'}", *flags) == 2
     error = capsys.readouterr().err
     assert text in error
     assert error.startswith("keras-nas: ")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plot", "given as --plot. Expected a name that ends in .png"),
+        ("no/such/plot.png", "given as --plot: there is no such folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_told_before_the_work(
+    folder, tmp_path, name, text, capsys
+):
+    pytest.importorskip("matplotlib")
+    out = f"--output={tmp_path / 'out'}"
+    assert deploy(folder, out, f"--plot={tmp_path / name}") == 2
+    assert text in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_model_that_no_file_can_be_made_of_is_no_mistake(
+    folder, tmp_path, capsys, monkeypatch
+):
+    def to_tflite(model, quantize, samples):
+        raise export.ConversionError("TFLite lacks it", operations=["Cumprod"])
+
+    monkeypatch.setattr(export, "to_tflite", to_tflite)
+    assert deploy(folder, f"--output={tmp_path}", "--quantize=float32") == 1
+    assert capsys.readouterr().err == "keras-nas: TFLite lacks it\n"
+
+
+def test_nothing_is_compressed_by_a_share_of_zero(folder, tmp_path, capsys):
+    flags = ("--quantize=float32", "--prune=0", "--epochs=3")
+    code = deploy(folder, f"--output={tmp_path}", *flags)
+    assert code == 0, capsys.readouterr().err
+    card = json.loads((tmp_path / "model_card.json").read_text())
+    assert [row["name"] for row in card["models"]] == ["keras"]
 
 
 def test_files_that_are_not_what_they_should_be(folder, tmp_path, capsys):
@@ -216,7 +259,7 @@ def test_files_that_are_not_what_they_should_be(folder, tmp_path, capsys):
         (folder / "model.keras", tmp_path / "pickle.npz", "allow_pickle"),
     ):
         arguments = ["deploy", str(model), f"--data={file}", out]
-        assert keras_nas_cli.main(arguments) == 1
+        assert keras_nas_cli.main(arguments) == 2
         error = capsys.readouterr().err
         assert text in error
         assert "Traceback" not in error
@@ -226,5 +269,5 @@ def test_a_target_that_cannot_be_written_is_found_before_the_work(
     folder, capsys
 ):
     code = deploy(folder, f"--output={folder / 'data.npz' / 'out'}")
-    assert code == 1
+    assert code == 2
     assert "given as --output" in capsys.readouterr().err

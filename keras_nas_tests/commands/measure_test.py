@@ -69,7 +69,7 @@ def test_files_for_another_device_are_written(space, tmp_path, capsys):
     assert code == 0
     assert f"--read {folder} --output {output}" in capsys.readouterr().out
     assert len(list(folder.glob("*.tflite"))) == 2
-    assert keras_nas_cli.main([*arguments, "--read", str(folder)]) == 1
+    assert keras_nas_cli.main([*arguments, "--read", str(folder)]) == 2
     assert "results.json" in capsys.readouterr().err
 
 
@@ -93,5 +93,5 @@ def test_mistakes_are_told_at_once(capsys, arguments, message):
 def test_a_space_that_is_not_there_is_named(capsys, tmp_path, space):
     output = str(tmp_path / "t.json")
     arguments = ["measure", "--output", output, "--space", space]
-    assert keras_nas_cli.main(arguments) == 1
+    assert keras_nas_cli.main(arguments) == 2
     assert space in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Tests of `prune_channels`."""
 
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -467,3 +468,17 @@ def test_a_layer_that_cannot_be_copied():
     model = keras.Model(inputs, layers.Dense(2)(x))
     with pytest.raises(ValueError, match="'stubborn' of class Stubborn"):
         prune_channels(model)
+
+
+def test_a_pruned_model_loads_without_a_warning(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(8), keras.layers.Dense(2)]
+    )
+    model.compile("adam", "mse")
+    smaller = prune_channels(model)
+    smaller.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Of an optimizer without variables.
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].units == 4
+    assert len(loaded.optimizer.variables) == len(smaller.optimizer.variables)

@@ -96,7 +96,9 @@ def test_the_result_is_an_ordinary_model_that_trains_on(pruned, tmp_path):
     path = tmp_path / "model.keras"
     result.model.save(path)
     x, y = data()
-    loaded = keras.models.load_model(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Of an optimizer without variables.
+        loaded = keras.models.load_model(path)
     np.testing.assert_allclose(loaded(x), result.model(x), rtol=1e-5)
     loaded.fit(x, y, verbose=0)
 
@@ -188,6 +190,63 @@ def test_a_pattern_that_does_not_fit_a_kernel_is_reported():
     assert "2:4" in result.report.skipped["conv"]
 
 
+@pytest.mark.parametrize("way", ["prune", "cluster"])
+def test_a_layer_named_that_has_nothing_to_compress_is_reported(way):
+    x, y = data()
+    asked = {"prune": 0.5, "cluster": 4}[way]
+    names = ("batch_normalization", "re_lu", "hidden")
+    model = model_of(
+        layers.Flatten(),
+        layers.Dense(8, name="hidden"),
+        layers.BatchNormalization(name="batch_normalization"),
+        layers.ReLU(name="re_lu"),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "No layer was")
+        result = compress(
+            model,
+            x,
+            y,
+            epochs=1,
+            verbose=0,
+            **{way: dict.fromkeys(names, asked)},
+        )
+    reason = f"has no kernel to {way}"
+    assert result.report.skipped == dict.fromkeys(names[:2], reason)
+    # A line of its own, though there are no weights to count.
+    lines = str(result.report).splitlines()
+    assert [line.split()[0] for line in lines if line.endswith(reason)] == [
+        *names[:2]
+    ]
+    assert len(result.report["hidden"].done) == 1
+
+
+def test_a_training_in_which_nothing_is_pruned_is_a_warning():
+    x, y = data(32)
+    with pytest.warns(UserWarning, match="No layer was pruned") as caught:
+        result = compress(
+            convolutional_model(),
+            x,
+            y,
+            prune={"depthwise": 0.5},
+            epochs=1,
+            verbose=0,
+        )
+    assert caught[0].filename == __file__
+    assert set(result.report.skipped) == {"depthwise"}
+
+
+def test_a_kernel_too_small_for_the_zeros_is_reported():
+    x, y = data(32)
+    model = model_of(layers.Flatten(), layers.Dense(1, name="hidden"))
+    result = compress(model, x, y, prune=0.2, epochs=1, verbose=0)
+    assert result.report["hidden"].done == ["pruned"]
+    assert result.report["head"].done == []
+    assert result.report.skipped == {
+        "head": "2 weights are too few for 20.0% zeros"
+    }
+
+
 class Scaled(layers.Layer):
     def build(self, input_shape):
         self.scale = self.add_weight(shape=input_shape[-1:], name="scale")
@@ -275,6 +334,55 @@ def test_sequence_layers_are_clustered(layer):
     assert len(kernels) >= 2
     assert all(num_values(array) <= 4 for array in kernels)
     assert result.report["layer"].done == ["clustered"]
+
+
+def test_fewer_clusters_than_asked_for_are_reported():
+    x, y = data()
+    model = dense_model()
+    # Three values and a zero, for which nothing need be trained.
+    values = np.resize([0.0, 1.0, 2.0, 3.0], (16, 16))
+    model.get_layer("second").set_weights([values, np.zeros(16)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # It is no shortfall.
+        result = compress(
+            model, x, y, cluster={"hidden": 8, "second": 5}, epochs=0
+        )
+    assert result.report["hidden"].notes == []
+    assert result.report.skipped == {
+        "second": (
+            "asked for 5 values, has no more than 3 different weights as it is"
+        )
+    }
+
+
+def test_clusters_that_got_lost_are_reported():
+    x, y = data()
+    result = compress(
+        dense_model(),
+        x,
+        y,
+        prune={"hidden": 0.9},
+        cluster={"hidden": 64},
+        epochs=2,
+        verbose=0,
+    )
+    hidden = kernel(result.model, "hidden")
+    count = num_values(hidden) + 1  # Zero is one of them.
+    assert count < 64 and zeros(hidden) >= 0.89
+    assert result.report["hidden"].num_clusters == count - 1
+    assert result.report["hidden"].notes == [
+        f"asked for 64 values, has {count}"
+    ]
+
+
+def test_weights_that_are_not_trainable_are_not_clustered():
+    x, y = data()
+    model = dense_model()
+    model.get_layer("hidden").trainable = False
+    result = compress(model, x, y, cluster=8, epochs=0)
+    assert "not trainable" in result.report.skipped["hidden"]
+    assert result.report["hidden"].done == []
+    assert result.report["second"].done == ["clustered"]
 
 
 def test_clustering_needs_no_training():

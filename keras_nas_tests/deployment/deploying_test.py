@@ -214,6 +214,8 @@ def test_the_error_of_a_regression_is_better_if_lower(line):
 
 
 class FakeReport:
+    skipped = {"scores": "has no kernel"}
+
     def to_dict(self):
         return {"sparsity": 0.5}
 
@@ -291,6 +293,7 @@ def test_a_compressed_model_is_converted_and_compared_with_the_given(
     )
     assert deployed.model_card["compression"] == {"sparsity": 0.5}
     assert "keras, compressed" in str(deployed)
+    assert "compressed before, with remarks on 1 layer: see " in str(deployed)
 
 
 def test_fine_tuning_does_not_see_what_is_held_out(

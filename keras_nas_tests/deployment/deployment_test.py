@@ -38,13 +38,15 @@ def test_prints_a_row_for_the_model_and_for_each_file(deployment):
         assert line.endswith("yes")
         assert line.startswith("* ") == (variant is deployment.best)
     assert f"* the best: {deployment.best.name}" in lines
+    assert "compressed" not in str(deployment)
     # All rows line up, and fit a wide terminal.
     assert max(map(len, lines)) < 120
 
 
 def test_save_writes_the_best_file(deployment, tmp_path):
-    deployment.save(tmp_path / "model.tflite")
-    saved = export.TFLiteModel.load(tmp_path / "model.tflite")
+    path = deployment.save(str(tmp_path / "model.tflite"))
+    assert path == tmp_path / "model.tflite"
+    saved = export.TFLiteModel.load(path)
     assert saved.content == deployment.best.tflite_model.content
 
 
@@ -114,11 +116,27 @@ def test_the_plot_has_a_mark_for_each_file(deployment, tmp_path):
     assert widths == [v.latency_ms for v in variants]
 
 
-def test_an_image_format_that_does_not_exist_is_an_error(deployment, tmp_path):
+@pytest.mark.parametrize("name", ["plot.xyz", "plot", "v1.2/plot", ".png"])
+def test_an_image_format_that_does_not_exist_is_an_error(
+    deployment, tmp_path, name
+):
     pytest.importorskip("matplotlib")
-    with pytest.raises(ValueError, match="`path`.*plot.xyz"):
-        deployment.plot(tmp_path / "plot.xyz")
+    with pytest.raises(ValueError, match=f"`path`.*ends in .png.*{name}"):
+        deployment.plot(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_image_in_no_folder_is_found_before_it_is_drawn(
+    deployment, tmp_path, monkeypatch
+):
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    monkeypatch.setattr(figure, "subplots", None)
+    with pytest.raises(OSError, match="`path`: there is no such folder.*miss"):
+        deployment.plot(tmp_path / "missing" / "plot.png")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    deployment.plot("plot.PNG")
+    assert (tmp_path / "plot.PNG").read_bytes()[1:4] == b"PNG"
 
 
 def test_without_matplotlib_the_extra_is_named(deployment, monkeypatch):

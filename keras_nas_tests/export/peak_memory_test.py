@@ -1,4 +1,5 @@
 import keras
+import pytest
 
 from keras_nas import export
 
@@ -52,6 +53,13 @@ def test_an_operation_without_a_plain_kernel_is_measured():
     tflite_model = export.to_tflite(keras.Model(inputs, outputs))
     measured = export.measure_peak_memory(tflite_model, scratch=False)
     assert measured == export.measure_peak_memory(tflite_model) >= 2 * 8 * 4
+
+
+def test_the_path_of_a_file_is_no_file():
+    with pytest.raises(ValueError, match="load.*'model.tflite'"):
+        export.measure_peak_memory("model.tflite")
+    with pytest.raises(ValueError, match="load.*'model.tflite'"):
+        export.measure_latency("model.tflite")
 
 
 def test_what_a_loop_gives_counts_once_wherever_it_lies():

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_nas import export
+from keras_nas.compression.legacy_keras import import_tfmot
 
 
 def names_of_failed(report):
@@ -33,6 +34,7 @@ def test_good_file_passes_all_checks(classifier, classifier_files, images):
         "signature of outputs",
         "runs with XNNPACK",
         "runs without XNNPACK",
+        "stateless",
         "finite outputs",
         "largest error of scores",
         "top-1 agreement of scores",
@@ -126,6 +128,49 @@ def test_file_that_reads_variables_fails(weighted_sum):
     report = export.verify(tflite_model, weighted_sum, np.ones((2, 2)))
     assert "constant weights" in names_of_failed(report)
     assert "READ_VARIABLE" in str(report)
+
+
+def converted(function, *of_model, shape=(1, 2)):
+    """The file of a function of an input named `x`."""
+    traced = tf.function(function).get_concrete_function(
+        tf.TensorSpec(shape, name="x")
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [traced], *of_model
+    )
+    return export.TFLiteModel(converter.convert())
+
+
+def test_a_fused_lstm_that_goes_on_where_it_was_fails():
+    _, tf_keras = import_tfmot()
+    fused = tf_keras.Sequential(
+        [tf_keras.Input((5, 2), batch_size=1), tf_keras.layers.LSTM(3)]
+    )
+    tflite_model = converted(
+        lambda x: {"lstm": fused(x)}, fused, shape=(1, 5, 2)
+    )
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in tflite_model.operations
+    inputs = keras.Input((5, 2), name="x")
+    lstm = keras.layers.LSTM(3, name="lstm")
+    model = keras.Model(inputs, lstm(inputs))
+    lstm.set_weights(fused.get_weights())
+    x = np.random.default_rng(0).normal(size=(4, 5, 2)).astype("float32")
+    report = export.verify(tflite_model, model, x)
+    # It computes what the model computes, but in the first call only.
+    assert names_of_failed(report) == ["stateless"]
+    assert report["stateless"].measured == "other values again: lstm"
+    # keras_nas converts it without such a state.
+    report = export.verify(export.to_tflite(model), model, x)
+    assert report["stateless"].passed
+
+
+def test_randomness_fails(weighted_sum):
+    tflite_model = converted(
+        lambda x: {"total": x[:, :1] + tf.random.uniform((1, 1))}
+    )
+    report = export.verify(tflite_model, weighted_sum, np.ones((1, 2)))
+    assert report["runs with XNNPACK"].passed
+    assert not report["stateless"].passed
 
 
 def test_open_batch_size_fails(weighted_sum):

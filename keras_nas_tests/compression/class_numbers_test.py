@@ -1,0 +1,143 @@
+"""Class numbers beyond the outputs are found before any work."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import keras_nas as nas
+from keras_nas.compression.class_numbers import check_class_numbers
+
+X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+Y = np.arange(20) % 3
+TOO_LARGE = r"`{}`.*from 0 to 2.*'scores'.*numbers from 0 to 3\. Number the"
+
+
+def model_of(loss="sparse_categorical_crossentropy", metrics=None):
+    inputs = keras.Input((4,), name="x")
+    outputs = layers.Dense(3, "softmax", name="scores")(inputs)
+    model = keras.Model(inputs, outputs, name="m")
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+def two_outputs(loss, as_dict=False):
+    inputs = keras.Input((4,))
+    outputs = {
+        "a": layers.Dense(2, "softmax", name="first")(inputs),
+        "b": layers.Dense(3, "softmax", name="second")(inputs),
+    }
+    if not as_dict:
+        outputs = [outputs["a"], outputs["b"]]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch):
+    monkeypatch.setattr(keras.Model, "fit", None)
+    monkeypatch.setattr(nas.export, "to_tflite", None)
+
+
+@pytest.mark.usefixtures("nothing_runs")
+def test_compress_and_deploy_name_the_numbers():
+    model = model_of()
+    wrong = np.where(Y == 2, 3, Y)
+    message = TOO_LARGE.format("y")
+    for y in (wrong, wrong[:, None].astype("float32"), tf.constant(wrong)):
+        with pytest.raises(ValueError, match=message):
+            nas.compress(model, X, y, prune=0.5)
+    with pytest.raises(ValueError, match=TOO_LARGE.format("validation_data")):
+        nas.compress(model, X, Y, prune=0.5, validation_data=(X, wrong))
+    with pytest.raises(ValueError, match=TOO_LARGE.format("validation_data")):
+        nas.deploy(model, X, Y, validation_data=(X, wrong))
+    with pytest.raises(ValueError, match=message):
+        nas.deploy(model, X, wrong, validation_data=(X, Y), prune=0.5)
+    dataset = tf.data.Dataset.from_tensor_slices((X, wrong)).batch(8)
+    with pytest.raises(ValueError, match=message):
+        nas.deploy(model, dataset, validation_data=(X, Y), prune=0.5)
+    with (
+        pytest.raises(ValueError, match=message),
+        pytest.warns(UserWarning, match="every fifth"),
+    ):
+        nas.deploy(model, X, wrong)
+    with pytest.raises(ValueError, match="numbers from -1 to 1"):
+        nas.compress(model, X, Y - 1, prune=0.5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics"),
+    [
+        ("SparseCategoricalCrossentropy", None),
+        (keras.losses.sparse_categorical_crossentropy, None),
+        (keras.losses.SparseCategoricalCrossentropy(True), ["accuracy"]),
+        (["sparse_categorical_crossentropy"], None),
+        ({"scores": "sparse_categorical_crossentropy"}, None),
+        ("mse", ["mae", "sparse_categorical_crossentropy"]),
+        ("mse", [keras.metrics.SparseCategoricalCrossentropy()]),
+        ("mse", {"scores": ["sparse_categorical_crossentropy"]}),
+    ],
+)
+def test_each_way_to_ask_for_it(loss, metrics):
+    model = model_of(loss, metrics)
+    with pytest.raises(ValueError, match="numbers from 0 to 3"):
+        check_class_numbers(model, np.array([0, 3]), "y")
+    check_class_numbers(model, np.array([0, 2]), "y")
+
+
+class OfOnesOwn(keras.losses.SparseCategoricalCrossentropy):
+    """May allow any number."""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["mse", OfOnesOwn(), lambda y, scores: keras.ops.mean(scores), None],
+)
+def test_nothing_is_known_of_other_losses(loss):
+    check_class_numbers(
+        model_of(loss, ["sparse_categorical_accuracy"]), np.array([-1, 9]), "y"
+    )
+
+
+def test_a_number_that_is_ignored_is_none():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    model = model_of(loss)
+    check_class_numbers(model, np.array([-1, 2]), "y")
+    with pytest.raises(ValueError, match="numbers from 0 to 3"):
+        check_class_numbers(model, np.array([-1, 0, 3]), "y")
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_each_output_has_classes_of_its_own(as_dict):
+    name = "sparse_categorical_crossentropy"
+    losses = {"a": name, "b": name} if as_dict else [name, name]
+    model = two_outputs(losses, as_dict)
+    two, three = np.array([0, 1]), np.array([0, 2])
+    good, bad = ([two, three], [three, two])
+    if as_dict:
+        good, bad = (dict(zip("ab", pair, strict=True)) for pair in (good, bad))
+    check_class_numbers(model, good, "y")
+    with pytest.raises(ValueError, match="'(a|first)'.*numbers from 0 to 2"):
+        check_class_numbers(model, bad, "y")
+    one = two_outputs({"b": name, "a": "mse"} if as_dict else ["mse", name])
+    check_class_numbers(one, [three, two], "y")
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__(name="own")
+        self.dense = layers.Dense(3, activation="softmax")
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_model_without_a_graph_gets_an_error_of_deploy_too():
+    model = Subclassed()
+    model(X)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="`y`.*'own'.*label value of 3") as e:
+        nas.deploy(model, X, Y, validation_data=(X, Y + 1))
+    assert "\n" not in str(e.value)

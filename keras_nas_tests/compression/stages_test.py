@@ -1,0 +1,129 @@
+"""What is asked of `compress` is checked before any work."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_nas as nas
+from keras_nas.compression import compress
+
+X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
+Y = (X[:, 0] > 0).astype("int64")
+
+
+def mlp():
+    model = keras.Sequential(
+        [
+            keras.Input((8,), name="x"),
+            layers.Dense(16, "relu", name="hidden"),
+            layers.Dense(2, "softmax", name="head"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+MISTAKES = [
+    ({"prune": 1.0}, "`prune`.*at least 0 and below 1, .*prune=1.0"),
+    ({"prune": -0.5}, "`prune`.*prune=-0.5"),
+    ({"prune": 50}, "`prune`.*such as 0.5 for half.*prune=50"),
+    ({"prune": True}, "`prune`.*prune=True"),
+    ({"prune": {"head": 2}}, r"`prune`.*prune=\{'head': 2\}"),
+    ({"prune_channels": 1.0}, "`prune_channels`.*below 1.*prune_channels=1.0"),
+    ({"prune_channels": 50}, "`prune_channels`.*prune_channels=50"),
+    ({"prune_channels": "half"}, "`prune_channels`.*prune_channels='half'"),
+    (
+        {"prune_channels": {"hidden": 0.5}},
+        r"`prune_channels`.*no choice by layer.*\['hidden'\]",
+    ),
+    ({"prune_channels": {"fraction": 1}}, "`fraction`.*fraction=1"),
+    ({"prune_channels": {"scope": "all"}}, "`scope`.*'all'"),
+    ({"quantization_aware": "int8"}, "boolean.*quantization_aware='int8'"),
+    ({"quantization_aware": 8}, "boolean.*quantization_aware=8"),
+    ({"cluster": 16.0}, "`cluster`.*cluster=16.0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES)
+def test_values_that_mean_nothing(arguments, message, monkeypatch):
+    monkeypatch.setattr(keras.Model, "fit", None)
+    with pytest.raises(ValueError, match=message):
+        compress(mlp(), X, Y, **arguments)
+    with pytest.raises(ValueError, match=message):
+        # Before the data are looked at.
+        nas.deploy(mlp(), None, **arguments)
+    with pytest.raises(ValueError, match=message):
+        nas.evaluators.AfterCompression("int8", **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"prune": 0},
+        {"prune": 0.0},
+        {"prune": {"head": 0}},
+        {"prune": {}},
+        {"cluster": {}},
+        {"prune_channels": 0},
+        {"prune": np.float32(0), "prune_channels": 0.0},
+    ],
+)
+def test_zero_asks_for_nothing(arguments):
+    name, value = next(iter(arguments.items()))
+    with pytest.raises(ValueError, match="Nothing to do.* prune=") as caught:
+        compress(mlp(), X, Y, **arguments)
+    assert f"{name}={value!r}" in str(caught.value)
+
+
+def test_zero_beside_something_else():
+    """The report and the epochs are those of what is done alone."""
+    result = compress(
+        mlp(),
+        X,
+        Y,
+        prune={"hidden": np.float32(0.5), "head": 0},
+        prune_channels=0,
+        epochs={"prune": 1},
+        verbose=0,
+    )
+    assert list(result.history) == ["prune"]
+    assert result.report["hidden"].sparsity == 0.5
+    assert result.report["head"].sparsity == 0
+    assert result.report.skipped == {}
+    result = compress(
+        mlp(), X, Y, prune=0, cluster=np.int64(4), epochs=1, verbose=0
+    )
+    assert list(result.history) == ["cluster"]
+    # Without zeros to keep, two values may be asked for.
+    compress(mlp(), prune=0, cluster=2, epochs=0)
+    with pytest.raises(ValueError, match="at least 3"):
+        compress(mlp(), prune=0.5, cluster=2)
+
+
+def test_a_list_of_shares_may_start_with_zero():
+    """`deploy` with and without pruning, by the same arguments."""
+    deployed = [
+        nas.deploy(
+            mlp(),
+            X,
+            Y,
+            validation_data=(X, Y),
+            quantize="float32",
+            prune=share,
+            epochs=1,
+            verbose=0,
+            num_threads=1,
+        )
+        for share in (0, 0.5)
+    ]
+    assert [len(result.baselines) for result in deployed] == [1, 2]
+    assert deployed[0].compression is None
+    assert deployed[1].compression["hidden"].sparsity == 0.5
+
+
+def test_training_arguments_without_compression_say_what_is_missing():
+    with pytest.raises(
+        TypeError, match="received batch_size, epochs, .*one of prune, cluster"
+    ):
+        nas.deploy(mlp(), X, Y, epochs=3, batch_size=8)
