@@ -22,6 +22,8 @@ import threading
 import traceback
 
 IDLE_SECONDS = 30
+# Scales of a working network lie within some ten thousandfold.
+_SMALLEST_SHARE = 1e-5
 
 
 def main():
@@ -150,12 +152,54 @@ def _run(content):
             experimental_op_resolver_type=resolver,
             num_threads=1,
         )
-        interpreter.allocate_tensors()
+        try:
+            interpreter.allocate_tensors()
+        except RuntimeError as error:
+            if vanishing := _vanishing_tensor(content):
+                raise RuntimeError(vanishing) from error
+            raise
         for details in interpreter.get_input_details():
             interpreter.set_tensor(
                 details["index"], np.zeros(details["shape"], details["dtype"])
             )
         interpreter.invoke()
+
+
+def _vanishing_tensor(content):
+    """Says which tensor has no scale that kernels can compute with, if any.
+
+    XNNPACK takes a convolution whose scale is up to 256 times that of its
+    outputs. One that gave nothing but zeros, or nearly, has outputs of a far
+    smaller scale.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=(
+            OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        ),
+    )
+    # One scale: weights of convolutions have one a channel, biases are int32.
+    scales = {
+        details["name"]: float(details["quantization"][0])
+        for details in interpreter.get_tensor_details()
+        if details["dtype"].__name__ == "int8" and details["quantization"][0]
+    }
+    limit = _SMALLEST_SHARE * max(scales.values(), default=0.0)
+    # Tensors are in the order of the network: the first is where it begins.
+    name = next((name for name in scales if scales[name] <= limit), None)
+    if name is None:
+        return None
+    return (
+        f"the tensor '{name.split(';')[0]}' stayed within "
+        f"{255 * scales[name]:.1e} for all the data that int8 was calibrated "
+        "with: there is no scale for values so much smaller than those they "
+        "come from. Expected representative data on which every layer gives "
+        "something: scaled as for the training, and a model whose layers are "
+        "alive. A ReLU that is never positive, or a BatchNormalization that "
+        "has learnt no statistics yet, gives zeros alone."
+    )
 
 
 def _read_requests(requests):
