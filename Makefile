@@ -48,7 +48,8 @@ docs: $(VENV)/installed-docs
 clean:
 	rm -rf $(VENV) _build dist *.egg-info docs/_build docs/api/generated
 	rm -f docs/changelog.md docs/contributing.md docs/readme.md
-	rm -rf dask_cluster_output deploy_output quickstart_output tpu_output .pytest_cache
+	rm -rf dask_cluster_output deploy_output hardware_aware_output
+	rm -rf quickstart_output tpu_output weight_sharing_output .pytest_cache
 	rm -rf .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
