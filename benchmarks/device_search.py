@@ -17,12 +17,13 @@ validation images, are `found`.
 
 Found networks and family get the same final training: the same images, epochs,
 optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
-over the seeds of the accuracy of the int8 files on the test images, and their
-latency, the files of all networks taking turns. For each width,
-`more_accuracy_points` is what the best found network is better by that takes
-no more time, and `times_as_fast` how much faster the fastest is that is at
-least as accurate; `is_dominated` says whether one of them reaches the bar: 1
-point, twice as fast.
+over the seeds of the accuracy of the int8 files on the validation and the test
+images, and their latency, the files of all networks taking turns. For each
+width two found networks are chosen on the validation images: the best that
+takes no more time, and the fastest that is at least as accurate.
+`more_accuracy_points` and `times_as_fast` are what they are better by on the
+test images; `is_dominated` says whether one of them reaches the bar: 1 point,
+or twice as fast without being less accurate.
 
 What has been trained is kept in `--folder`, with the search: run the same
 command again after a kill.
@@ -40,10 +41,12 @@ from keras import layers
 import keras_nas as nas
 from benchmarks import fashion
 from benchmarks.parts import say
-from keras_nas import blocks, export
+from keras_nas import blocks, export, storage
 
 FAMILY_WIDTHS = (0.5, 1.0, 1.5, 2.0)
 STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (24, 40, 64, 96)))
+# What results depend on; a folder is for one choice of them.
+SETTINGS = ("train_images", "supernet_epochs", "finalists", "final_epochs")
 _VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 64
 _BAR_POINTS, _BAR_TIMES = 1.0, 2.0
@@ -178,6 +181,14 @@ def measure(options):
         Dict, see the module.
     """
     folder = pathlib.Path(options.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {name: getattr(options, name) for name in SETTINGS}
+    known = kept(folder / "settings.json", lambda: settings)
+    if known != settings:
+        raise SystemExit(
+            f"--folder: expected a new one, or the settings of '{folder}', "
+            f"{known}. Received: {settings}"
+        )
     x, y = fashion.read_fashion("train")
     x = x.astype("float32") / 255
     num = options.train_images
@@ -188,10 +199,15 @@ def measure(options):
     x_test, y_test = fashion.read_fashion("t10k")
     test = x_test.astype("float32") / 255, y_test
     trainings = Trainings(folder / "trained", data)
-    tuner, search_s = search(options, folder, data, validation)
-    started_s = time.perf_counter()
-    found = finalists(options, tuner, trainings, validation)
-    finals_s = time.perf_counter() - started_s
+    tuner = search(options, folder, data, validation)
+    results = nas.reports.SearchResults.read(tuner.project_dir)
+    found_ids = kept(
+        folder / "found.json",
+        lambda: finalists(options, tuner, trainings, validation),
+    )
+    found = {
+        f"trial{i}": tuner.oracle.trials[i].hyperparameters for i in found_ids
+    }
     networks = {
         f"family_{width}": lambda width=width: build_family(width)
         for width in FAMILY_WIDTHS
@@ -205,20 +221,23 @@ def measure(options):
     latencies = export.measure_latency(first, rounds=31)
     table = {}
     for key in networks:
-        accuracies = [
-            100 * accuracy(files[key, seed], test)
-            for seed in range(options.final_seeds)
-        ]
+        accuracies, validation_accuracies = (
+            [
+                100 * accuracy(files[key, seed], images)
+                for seed in range(options.final_seeds)
+            ]
+            for images in (test, validation)
+        )
         table[key] = {
             "accuracy": statistics.mean(accuracies),
             "accuracies": accuracies,
+            "validation_accuracy": statistics.mean(validation_accuracies),
             "latency_ms": latencies[key].latency_ms,
             "size_bytes": first[key].size_bytes,
         }
         say(f"fashion: {key}: {table[key]}")
     return {
-        "search_s": search_s,
-        "finalists_s": finals_s,
+        "search_s": results.spent_s,
         "trials": len(tuner.oracle.end_order),
         "found": {key: hp.values for key, hp in found.items()},
         "table": table,
@@ -227,7 +246,7 @@ def measure(options):
 
 
 def search(options, folder, data, validation):
-    """Searches; returns the tuner and the seconds it took this time."""
+    """Searches; returns the tuner."""
     epochs = options.supernet_epochs
 
     def hypermodel(hp):
@@ -242,16 +261,27 @@ def search(options, folder, data, validation):
         directory=folder,
         project_name="search",
     )
-    started_s = time.perf_counter()
     tuner.search(*data, batch_size=_BATCH_SIZE, validation_data=validation)
-    return tuner, time.perf_counter() - started_s
+    return tuner
+
+
+def kept(path, make):
+    """Reads what was made before a kill, or makes and writes it.
+
+    Args:
+        path: `pathlib.Path` of a JSON file.
+        make: Function without arguments that returns what JSON can hold.
+    """
+    if not path.exists():
+        storage.write_json(str(path), make())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def finalists(options, tuner, trainings, validation):
     """Trains the best of the front; returns those that stay the best.
 
     Returns:
-        Dict from names to `keras_tuner.HyperParameters`.
+        List of the IDs of their trials.
     """
     widest = export.to_tflite(
         build_family(FAMILY_WIDTHS[-1]), "int8", trainings.data[0][:100]
@@ -270,28 +300,25 @@ def finalists(options, tuner, trainings, validation):
         for trial in front
     ]
     order = nas.pareto.spread_order(losses)[: options.finalists]
-    chosen = {
-        f"trial{front[index].trial_id}": front[index].hyperparameters
-        for index in order
-    }
+    chosen = [front[index] for index in order]
+    epochs = max(1, options.final_epochs // 2)
     files = {
-        key: trainings.file(
-            key, lambda hp=hp: build(hp), max(1, options.final_epochs // 2), 7
+        trial.trial_id: trainings.file(
+            f"trial{trial.trial_id}",
+            lambda hp=trial.hyperparameters: build(hp),
+            epochs,
+            seed=7,
         )
-        for key, hp in chosen.items()
+        for trial in chosen
     }
     latencies = export.measure_latency(files)
     losses = [
-        (-accuracy(file, validation), latencies[key].latency_ms)
-        for key, file in files.items()
+        (-accuracy(file, validation), latencies[trial_id].latency_ms)
+        for trial_id, file in files.items()
     ]
-    say(f"fashion: finalists {dict(zip(chosen, losses, strict=True))}")
+    say(f"fashion: finalists {dict(zip(files, losses, strict=True))}")
     is_best = nas.pareto.non_dominated(losses)
-    return {
-        key: hp
-        for (key, hp), best in zip(chosen.items(), is_best, strict=True)
-        if best
-    }
+    return [i for i, best in zip(files, is_best, strict=True) if best]
 
 
 def accuracy(file, data):
@@ -304,33 +331,40 @@ def compare(table):
     """Compares each width of the family with what was found.
 
     Args:
-        table: Dict from names to dicts with `"accuracy"` (percent) and
-            `"latency_ms"`; the family's names begin with `"family_"`.
+        table: Dict from names to dicts with `"accuracy"` and
+            `"validation_accuracy"` (percent), and `"latency_ms"`; the family's
+            names begin with `"family_"`.
 
     Returns:
         Dict from the names of the family to dicts; `None` where nothing found
         is as fast, or as accurate.
     """
-    found = [v for key, v in table.items() if not key.startswith("family_")]
+    family = {k: v for k, v in table.items() if k.startswith("family_")}
+    found = [v for k, v in table.items() if k not in family]
     widths = {}
-    for key, member in table.items():
-        if not key.startswith("family_"):
-            continue
-        points = [
-            other["accuracy"] - member["accuracy"]
-            for other in found
-            if other["latency_ms"] <= member["latency_ms"]
+    for key, member in family.items():
+        as_fast = [f for f in found if f["latency_ms"] <= member["latency_ms"]]
+        as_good = [
+            f
+            for f in found
+            if f["validation_accuracy"] >= member["validation_accuracy"]
         ]
-        times = [
-            member["latency_ms"] / other["latency_ms"]
-            for other in found
-            if other["accuracy"] >= member["accuracy"]
-        ]
+        best = max(as_fast, key=_by_validation, default=None)
+        fastest = min(as_good, key=lambda f: f["latency_ms"], default=None)
+        points = best and best["accuracy"] - member["accuracy"]
+        times = fastest and member["latency_ms"] / fastest["latency_ms"]
+        loses = fastest and fastest["accuracy"] < member["accuracy"]
         widths[key] = {
-            "more_accuracy_points": max(points, default=None),
-            "times_as_fast": max(times, default=None),
-            "is_dominated": max(points, default=0.0) >= _BAR_POINTS
-            or max(times, default=0.0) >= _BAR_TIMES,
+            "more_accuracy_points": points,
+            "times_as_fast": times,
+            "fastest_accuracy_points": fastest
+            and fastest["accuracy"] - member["accuracy"],
+            "is_dominated": (points or 0.0) >= _BAR_POINTS
+            or ((times or 0.0) >= _BAR_TIMES and not loses),
         }
         say(f"fashion: {key}: {json.dumps(widths[key])}")
     return widths
+
+
+def _by_validation(network):
+    return network["validation_accuracy"]

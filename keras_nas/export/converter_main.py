@@ -13,6 +13,7 @@ It ends when the input is closed, or after a while without requests, since it
 holds several hundred megabytes.
 """
 
+import itertools
 import json
 import os
 import queue
@@ -22,8 +23,8 @@ import threading
 import traceback
 
 IDLE_SECONDS = 30
-# Scales of a working network lie within some ten thousandfold.
-_SMALLEST_SHARE = 1e-5
+# How much smaller a scale is than the one before in a working network.
+_SMALLEST_DROP = 0.01
 
 
 def main():
@@ -166,11 +167,11 @@ def _run(content):
 
 
 def _vanishing_tensor(content):
-    """Says which tensor has no scale that kernels can compute with, if any.
+    """Says where a network fades to nothing, if it does.
 
-    XNNPACK takes a convolution whose scale is up to 256 times that of its
-    outputs. One that gave nothing but zeros, or nearly, has outputs of a far
-    smaller scale.
+    XNNPACK takes a convolution if the product of the scales of its inputs and
+    weights is less than 256 times the scale of its outputs. What gave nothing
+    but zeros while it was calibrated, or nearly, has a far smaller one.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -180,26 +181,39 @@ def _vanishing_tensor(content):
             OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         ),
     )
-    # One scale: weights of convolutions have one a channel, biases are int32.
-    scales = {
-        details["name"]: float(details["quantization"][0])
+    # In the order of the network.
+    scales = [
+        (details["name"].split(";")[0], float(details["quantization"][0]))
         for details in interpreter.get_tensor_details()
-        if details["dtype"].__name__ == "int8" and details["quantization"][0]
-    }
-    limit = _SMALLEST_SHARE * max(scales.values(), default=0.0)
-    # Tensors are in the order of the network: the first is where it begins.
-    name = next((name for name in scales if scales[name] <= limit), None)
-    if name is None:
+        if details["dtype"].__name__ == "int8"
+        and details["quantization"][0]
+        and not _is_constant(interpreter, details["index"])
+    ]
+    drops = [
+        (scale / before, name, scale)
+        for (_, before), (name, scale) in itertools.pairwise(scales)
+    ]
+    drop, name, scale = min(drops, default=(1.0, "", 0.0))
+    if drop > _SMALLEST_DROP:
         return None
     return (
-        f"the tensor '{name.split(';')[0]}' stayed within "
-        f"{255 * scales[name]:.1e} for all the data that int8 was calibrated "
-        "with: there is no scale for values so much smaller than those they "
-        "come from. Expected representative data on which every layer gives "
-        "something: scaled as for the training, and a model whose layers are "
-        "alive. A ReLU that is never positive, or a BatchNormalization that "
-        "has learnt no statistics yet, gives zeros alone."
+        f"the tensor '{name}' stayed within {255 * scale:.1e} for all the data "
+        "that int8 was calibrated with: there is no scale for values so much "
+        "smaller than those they come from. Expected representative data on "
+        "which every layer gives something: scaled as for the training, and a "
+        "model whose layers are alive. A ReLU that is never positive, or a "
+        "BatchNormalization that has learnt no statistics yet, gives zeros "
+        "alone."
     )
+
+
+def _is_constant(interpreter, index):
+    """Whether a tensor has values before any memory is allocated."""
+    try:
+        interpreter.get_tensor(index)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_requests(requests):

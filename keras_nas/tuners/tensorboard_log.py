@@ -22,7 +22,7 @@ class TensorBoardLog:
     with several objectives the number of trials on the front.
 
     Args:
-        callbacks: Optional list of Keras callbacks, those given to `search()`.
+        callbacks: Keras callback or list of them, as given to `search()`.
             Without a `TensorBoard` among them nothing is written.
         oracle: `keras_tuner.Oracle`, only read.
 
@@ -38,7 +38,7 @@ class TensorBoardLog:
         self.oracle = oracle
         self.folders = [
             os.path.join(str(callback.log_dir), FOLDER)
-            for callback in callbacks or ()
+            for callback in keras.tree.flatten(callbacks)
             if isinstance(callback, keras.callbacks.TensorBoard)
         ]
         self._writers = []

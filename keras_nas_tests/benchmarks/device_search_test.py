@@ -7,48 +7,78 @@ import pytest
 
 from benchmarks import device_search
 
+
+def network(validation_accuracy, accuracy, latency_ms):
+    return {
+        "validation_accuracy": validation_accuracy,
+        "accuracy": accuracy,
+        "latency_ms": latency_ms,
+    }
+
+
 FAMILY = {
-    "family_0.5": {"accuracy": 80.0, "latency_ms": 1.0},
-    "family_1.0": {"accuracy": 82.0, "latency_ms": 2.0},
+    "family_0.5": network(80.0, 80.0, 1.0),
+    "family_1.0": network(82.0, 82.0, 2.0),
 }
 
 
 def test_what_is_found_is_compared_with_each_width():
-    widths = device_search.compare(
-        FAMILY
-        | {
-            "trial3": {"accuracy": 81.5, "latency_ms": 1.0},
-            "trial7": {"accuracy": 82.0, "latency_ms": 1.6},
-        }
-    )
+    found = {
+        "trial3": network(81.5, 81.5, 1.0),
+        "trial7": network(82.0, 82.0, 1.6),
+    }
+    widths = device_search.compare(FAMILY | found)
     assert widths["family_0.5"] == {
         "more_accuracy_points": 1.5,
         "times_as_fast": 1.0,
+        "fastest_accuracy_points": 1.5,
         "is_dominated": True,
     }
     # As accurate, and 1.25 times as fast only.
     assert widths["family_1.0"] == {
         "more_accuracy_points": 0.0,
         "times_as_fast": 1.25,
+        "fastest_accuracy_points": 0.0,
         "is_dominated": False,
     }
 
 
-def test_twice_as_fast_is_enough():
-    found = {"trial1": {"accuracy": 82.5, "latency_ms": 1.0}}
-    widths = device_search.compare(FAMILY | found)
-    assert widths["family_1.0"]["times_as_fast"] == 2.0
-    assert widths["family_1.0"]["is_dominated"]
+def test_the_test_images_choose_nothing():
+    found = {
+        "lucky": network(81.0, 84.0, 1.5),
+        "chosen": network(81.5, 82.5, 1.6),
+    }
+    width = device_search.compare(FAMILY | found)["family_1.0"]
+    assert width["more_accuracy_points"] == 0.5
+    assert width["times_as_fast"] is None
+    assert not width["is_dominated"]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "is_dominated"), [(82.0, True), (81.9, False)]
+)
+def test_twice_as_fast_is_enough_without_a_loss(accuracy, is_dominated):
+    found = {"trial1": network(82.5, accuracy, 1.0)}
+    width = device_search.compare(FAMILY | found)["family_1.0"]
+    assert width["times_as_fast"] == 2.0
+    assert width["fastest_accuracy_points"] == pytest.approx(accuracy - 82)
+    assert width["is_dominated"] == is_dominated
 
 
 def test_what_is_neither_as_fast_nor_as_accurate_is_left_out():
-    found = {"trial1": {"accuracy": 79.0, "latency_ms": 3.0}}
-    widths = device_search.compare(FAMILY | found)
+    widths = device_search.compare(FAMILY | {"t": network(79.0, 79.0, 3.0)})
     assert widths["family_0.5"] == {
         "more_accuracy_points": None,
         "times_as_fast": None,
+        "fastest_accuracy_points": None,
         "is_dominated": False,
     }
+
+
+def test_what_was_made_before_a_kill_is_read(tmp_path):
+    path = tmp_path / "found.json"
+    assert device_search.kept(path, lambda: ["0003"]) == ["0003"]
+    assert device_search.kept(path, pytest.fail) == ["0003"]
 
 
 def test_the_family_has_the_widths_it_says():

@@ -368,18 +368,22 @@ def test_conversion_is_quiet(weighted_sum, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_layer_without_a_scale_is_named():
+@pytest.mark.parametrize(
+    ("weight", "largest"), [(1.0, 2e-6), (1.0, 3e-5), (100.0, 3e-3)]
+)
+def test_a_layer_without_a_scale_is_named(weight, largest):
     inputs = keras.Input((4, 4, 1))
     layer = keras.layers.Conv2D(2, 1, activation="relu6", name="asleep")
     outputs = keras.layers.Conv2D(2, 1, name="after")(layer(inputs))
     model = keras.Model(inputs, outputs)
     # Positive for the largest input alone, and hardly so.
-    layer.set_weights([np.ones((1, 1, 1, 2)), np.full(2, 2e-6 - 1)])
+    kernel = np.full((1, 1, 1, 2), weight)
+    layer.set_weights([kernel, np.full(2, largest - weight)])
     x = np.random.default_rng(0).random((32, 4, 4, 1), dtype="float32")
     x[0, 0, 0, 0] = 1.0
     with pytest.raises(
         export.ConversionError, match="asleep(.|\n)*representative data"
     ):
         export.to_tflite(model, "int8", x)
-    layer.set_weights([np.ones((1, 1, 1, 2)), np.full(2, -0.5)])
+    layer.set_weights([kernel, np.full(2, -0.5 * weight)])
     assert export.to_tflite(model, "int8", x).predict(x).shape == (32, 4, 4, 2)

@@ -44,7 +44,8 @@ def search(folder, logs, objective="val_loss", trials=(1, 2, 3, 4), **options):
     for units in trials if not tuner.oracle.trials else ():
         tuner.oracle.enqueue({"units": units})
     data = np.zeros((2, 1))
-    callbacks = [keras.callbacks.TensorBoard(logs)] if logs else []
+    # One callback need not be in a list.
+    callbacks = keras.callbacks.TensorBoard(logs) if logs else None
     tuner.search(
         data, data, validation_data=(data, data), callbacks=callbacks, verbose=0
     )
