@@ -168,6 +168,9 @@ class Oracle(keras_tuner.Oracle):
         # Set by a tuner that has constraints: a function of hyperparameter
         # values that returns a violation (0.0 is feasible) and its reason.
         self.screen = None
+        # Set with it: a function that says whether to look no further. Among
+        # few feasible architectures the next may be a long time to come.
+        self.is_over = None
         self.infeasible = []
         # Set by oracles that end trials early: a rule of
         # `keras_nas.stopping` that the tuner asks after each epoch.
@@ -578,6 +581,8 @@ class Oracle(keras_tuner.Oracle):
         """Turns `propose` into KerasTuner's answer; see its `Oracle`."""
         rejected = 0
         while True:
+            if rejected and self.is_over is not None and self.is_over():
+                return {"status": TrialStatus.STOPPED, "values": None}
             response = self._propose_once()
             values = response["values"]
             if values is None and self.infeasible and not self.trials:

@@ -214,7 +214,7 @@ class Tuner(keras_tuner.Tuner):
         costs, self.constraints = check_costs(constraints, oracle)
         repair(oracle)
         if self.constraints:
-            oracle.screen = self._screen
+            oracle.screen, oracle.is_over = self._screen, self._is_over
         stopping_rule = check_stopping_rule(stopping_rule, oracle)
         self.keep_weights = keep_weights
         self.max_time = max_time
@@ -837,6 +837,10 @@ class Tuner(keras_tuner.Tuner):
             f"constraints; the last: {reason}"
         )
         return total, reason
+
+    def _is_over(self):
+        is_idle = not self.oracle.ongoing_trials
+        return is_idle and self._reason_to_stop() is not None
 
     def _costs_of(self, trial):
         """What is measured of a trial; from its screening, if there was one."""

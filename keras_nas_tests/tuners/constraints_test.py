@@ -1,6 +1,7 @@
 """Candidates that are too expensive are never trained."""
 
 import re
+import signal
 
 import keras
 import pytest
@@ -56,6 +57,44 @@ def test_what_is_turned_away_is_shown_meanwhile(tmp_path, monkeypatch):
         "2 candidates turned away by the constraints; the last: parameters 17 "
         "of 5"[:79],
     ]
+
+
+def test_ctrl_c_ends_the_looking_for_a_feasible_candidate(tmp_path, capsys):
+    class Interrupting(nas.costs.Parameters):
+        def measure(self, model):
+            if model.layers[0].units == 5:
+                signal.raise_signal(signal.SIGINT)
+            return super().measure(model)
+
+    def make_again(constraint):
+        return nas.RandomSearch(
+            build,
+            "val_loss",
+            max_trials=2,
+            seed=0,
+            evaluator=ScoredByUnits(),
+            constraints=[constraint(5)],
+            directory=tmp_path,
+        )
+
+    tuner = make_again(Interrupting)
+    for units in (6, 5, 4, 1):
+        tuner.oracle.enqueue({"units": units})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        tuner.search()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "you asked for it" in capsys.readouterr().out
+    # The one that was measured then is the last, and nothing is lost.
+    assert [o["values"]["units"] for o in tuner.oracle.infeasible] == [6, 5]
+    assert not tuner.oracle.trials
+    tuner = make_again(nas.costs.Parameters)
+    tuner.search(verbose=0)
+    infeasible = [o["values"]["units"] for o in tuner.oracle.infeasible]
+    assert infeasible[:3] == [6, 5, 4]
+    (trial,) = tuner.oracle.trials.values()
+    assert trial.hyperparameters["units"] == 1
 
 
 def test_a_model_without_a_shape_cannot_be_measured(tmp_path):
