@@ -67,7 +67,15 @@ def _outputs(model):
     if isinstance(model, keras.Sequential):
         return [(model.layers[-1].name, model.outputs[0])]
     if isinstance(model.output, dict):
-        return list(model.output.items())
+        indices = keras.tree.pack_sequence_as(
+            model.output, list(range(len(model.outputs)))
+        )
+        if any(keras.tree.is_nested(part) for part in indices.values()):
+            return []  # Which loss and targets are for which does not show.
+        # Lists of losses and targets are in the order in which Keras flattens
+        # the dict: by key.
+        order = sorted(indices, key=indices.get)
+        return [(name, model.output[name]) for name in order]
     return list(zip(model.output_names, model.outputs, strict=True))
 
 

@@ -24,9 +24,10 @@ def model_of(loss="sparse_categorical_crossentropy", metrics=None):
 
 def two_outputs(loss, as_dict=False):
     inputs = keras.Input((4,))
+    # Not in the order of their keys, by which Keras sorts them.
     outputs = {
-        "a": layers.Dense(2, "softmax", name="first")(inputs),
         "b": layers.Dense(3, "softmax", name="second")(inputs),
+        "a": layers.Dense(2, "softmax", name="first")(inputs),
     }
     if not as_dict:
         outputs = [outputs["a"], outputs["b"]]
@@ -123,6 +124,29 @@ def test_each_output_has_classes_of_its_own(as_dict):
         check_class_numbers(model, bad, "y")
     one = two_outputs({"b": name, "a": "mse"} if as_dict else ["mse", name])
     check_class_numbers(one, [three, two], "y")
+
+
+def test_lists_for_a_dict_of_outputs_are_in_the_order_of_keras():
+    name = "sparse_categorical_crossentropy"
+    model = two_outputs([name, name], as_dict=True)
+    targets = [Y % 2, Y]
+    model.fit(X, targets, verbose=0)
+    compressed = nas.compress(model, X, targets, prune=0.5, epochs=1, verbose=0)
+    assert compressed.report.sparsity == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(ValueError, match="'a'.*numbers from 0 to 2"):
+        nas.compress(model, X, targets[::-1], prune=0.5)
+
+
+def test_nothing_is_known_of_lists_inside_of_a_dict():
+    inputs = keras.Input((4,))
+    both = [layers.Dense(3, "softmax")(inputs) for _ in range(2)]
+    model = keras.Model(inputs, {"a": both})
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    check_class_numbers(model, {"a": [Y, Y + 1]}, "y")
+    compressed = nas.compress(
+        model, X, {"a": [Y, Y]}, prune=0.5, epochs=1, verbose=0
+    )
+    assert compressed.report.sparsity == pytest.approx(0.5, abs=0.05)
 
 
 class Subclassed(keras.Model):
