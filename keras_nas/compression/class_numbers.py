@@ -111,10 +111,13 @@ def _check(y, function, shape, output, argument):
     least, largest = numbers.min(), numbers.max()
     if least >= 0 and largest < count:
         return
+    received = f"numbers from {least:g} to {largest:g}"
+    if np.isnan(least):
+        received = f"NaN in {np.isnan(numbers).sum()} of {numbers.size}"
     raise ValueError(
         f"Invalid value received for argument `{argument}`. Expected class "
         f"numbers from 0 to {count - 1}, because {output} has {count} classes "
         "and is compiled with sparse categorical crossentropy. Received: "
-        f"numbers from {least:g} to {largest:g}. Number the classes from 0, or "
-        "give the output as many as there are."
+        f"{received}. Number the classes from 0, or give the output as many "
+        "as there are."
     )

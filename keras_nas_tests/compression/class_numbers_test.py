@@ -110,6 +110,36 @@ def test_a_number_that_is_ignored_is_none():
         check_class_numbers(model, np.array([-1, 0, 3]), "y")
 
 
+def test_numbers_that_are_none_are_called_so():
+    with pytest.raises(ValueError, match=r"Received: NaN in 1 of 3\. Number"):
+        check_class_numbers(model_of(), np.array([0, np.nan, 2]), "y")
+
+
+def test_a_function_of_the_users_own_may_take_any_numbers():
+    """Samples without a class, which only that function can leave out."""
+
+    def accuracy(y, outputs):
+        return np.mean(outputs.argmax(-1)[y >= 0] == y[y >= 0])
+
+    model, unknown = model_of(), np.where(Y == 2, -1, Y)
+    arguments = {
+        "metric": accuracy,
+        "quantize": "float32",
+        "num_threads": 1,
+        "validation_data": (X, unknown),
+    }
+    expected = accuracy(unknown, model.predict(X, verbose=0))
+    # Clusters without a training are made without a loss, too.
+    for y, more in ((Y, {}), (unknown, {"cluster": 4, "epochs": 0})):
+        deployed = nas.deploy(model, X, y, **arguments, **more)
+        assert deployed.baselines[0].score == pytest.approx(expected)
+    for more in ({"prune": 0.5}, {"cluster": 4, "epochs": {"cluster": 1}}):
+        with pytest.raises(ValueError, match="`validation_data`.*-1 to 1"):
+            nas.deploy(model, X, Y, **arguments, **more)
+    with pytest.raises(ValueError, match="`validation_data`.*-1 to 1"):
+        nas.deploy(model, X, Y, **arguments | {"metric": "loss"})
+
+
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_each_output_has_classes_of_its_own(as_dict):
     name = "sparse_categorical_crossentropy"
