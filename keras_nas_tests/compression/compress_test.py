@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_nas as nas
-from keras_nas import export
+from keras_nas import compression, export
 from keras_nas.compression import compress
 
 
@@ -101,6 +101,48 @@ def test_the_result_is_an_ordinary_model_that_trains_on(pruned, tmp_path):
         loaded = keras.models.load_model(path)
     np.testing.assert_allclose(loaded(x), result.model(x), rtol=1e-5)
     loaded.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "made_smaller",
+    [
+        lambda model, *xy: compress(model, *xy, prune=0.5, epochs=1).model,
+        lambda model, *_: compression.prune_channels(model, 0.5),
+    ],
+)
+@pytest.mark.parametrize("kind", [layers.Dense, layers.LSTM])
+def test_a_frozen_layer_may_be_trained_afterwards(kind, made_smaller):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 6, 4)).astype("float32"), np.arange(32) % 2
+    model = model_of(
+        layers.Flatten() if kind is layers.Dense else layers.ReLU(),
+        kind(4, name="hidden")
+        if kind is layers.Dense
+        else layers.Bidirectional(kind(4), name="hidden"),
+        layers.Dense(8),
+        shape=(6, 4),
+    )
+    model.get_layer("hidden").trainable = False
+    result = made_smaller(model, x, y)
+    hidden = result.get_layer("hidden")
+    assert not hidden.trainable
+    before = hidden.get_weights()[0]
+    hidden.trainable = True
+    result.fit(x, y, verbose=0)
+    assert np.any(hidden.get_weights()[0] != before)
+
+
+def test_a_layer_may_be_frozen_afterwards(pruned):
+    x, y = data()
+    model = keras.models.clone_model(pruned[2].model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    result = compress(model, x, y, prune=0.5, epochs=1, verbose=0).model
+    hidden, head = result.get_layer("hidden"), result.get_layer("head")
+    before = hidden.get_weights()[0], head.get_weights()[0]
+    hidden.trainable = False
+    result.fit(x, y, verbose=0)
+    assert np.all(hidden.get_weights()[0] == before[0])
+    assert np.any(head.get_weights()[0] != before[1])
 
 
 def test_the_model_that_was_given_is_not_changed(pruned):
