@@ -210,7 +210,7 @@ def test_wrong_values_are_told(folder, tmp_path, flags, text, capsys):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("plot", "given as --plot. Expected a name that ends in .png"),
+        ("plot.xyz", "given as --plot. Expected a name that ends in .png"),
         ("no/such/plot.png", "given as --plot: there is no such folder"),
     ],
 )
