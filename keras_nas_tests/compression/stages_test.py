@@ -7,6 +7,7 @@ from keras import layers
 
 import keras_nas as nas
 from keras_nas.compression import compress
+from keras_nas.compression.stages import make_stages
 
 X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
 Y = (X[:, 0] > 0).astype("int64")
@@ -41,6 +42,10 @@ MISTAKES = [
     ({"prune_channels": {"scope": "all"}}, "`scope`.*'all'"),
     ({"quantization_aware": "int8"}, "boolean.*quantization_aware='int8'"),
     ({"quantization_aware": 8}, "boolean.*quantization_aware=8"),
+    ({"prune_channels": 0.5, "skip": "head"}, r"`skip` cannot.*\['head'\]"),
+    ({"prune_channels": {"fraction": 0, "scope": "all"}}, "`scope`.*'all'"),
+    ({"quantization_aware": 0.5}, "boolean.*quantization_aware=0.5"),
+    ({"quantization_aware": [True]}, r"boolean.*quantization_aware=\[True\]"),
     ({"cluster": 16.0}, "`cluster`.*cluster=16.0"),
 ]
 
@@ -99,6 +104,22 @@ def test_zero_beside_something_else():
     compress(mlp(), prune=0, cluster=2, epochs=0)
     with pytest.raises(ValueError, match="at least 3"):
         compress(mlp(), prune=0.5, cluster=2)
+
+
+@pytest.mark.parametrize("channels", [0, 0.0, {"fraction": 0}, None])
+def test_channels_that_stay_allow_to_skip(channels):
+    arguments = {"prune_channels": channels, "prune": 0.5, "skip": ["head"]}
+    result = compress(mlp(), X, Y, epochs=1, verbose=0, **arguments)
+    assert list(result.history) == ["prune"]
+    assert result.report["head"].sparsity == 0
+    assert result.report["hidden"].sparsity == 0.5
+
+
+@pytest.mark.parametrize("yes", [True, 1, 1.0, np.bool_(True), np.int64(1)])
+def test_a_boolean_may_be_a_number(yes):
+    assert [s.name for s in make_stages(quantization_aware=yes)] == ["quantize"]
+    no = type(yes)(0)
+    assert make_stages(quantization_aware=no) == []
 
 
 def test_a_list_of_shares_may_start_with_zero():
