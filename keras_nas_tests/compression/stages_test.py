@@ -1,5 +1,7 @@
 """What is asked of `compress` is checked before any work."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -75,10 +77,38 @@ def test_values_that_mean_nothing(arguments, message, monkeypatch):
     ],
 )
 def test_zero_asks_for_nothing(arguments):
-    name, value = next(iter(arguments.items()))
-    with pytest.raises(ValueError, match="Nothing to do.* prune=") as caught:
-        compress(mlp(), X, Y, **arguments)
-    assert f"{name}={value!r}" in str(caught.value)
+    """A loop over shares gets the model as it is, and nothing is trained."""
+    model = mlp()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(model, X, Y, epochs=3, batch_size=8, **arguments)
+    assert result.history == {}
+    assert result.report.sparsity == 0
+    assert result.report.skipped == {}
+    assert str(result).count("unchanged") == 2
+    assert result.model is not model
+    assert result.model.optimizer is not model.optimizer
+    for weight, copy in zip(model.weights, result.model.weights, strict=True):
+        np.testing.assert_array_equal(weight, copy)
+    result.model.fit(X, Y, verbose=0)
+
+
+def test_no_answer_is_none():
+    with pytest.raises(ValueError, match="Nothing to do.* prune=None"):
+        compress(mlp(), X, Y, prune=None, quantization_aware=False, epochs=3)
+
+
+def test_epochs_of_what_is_set_to_zero_are_ignored():
+    epochs = {"prune_channels": 1, "prune": 2, "cluster": 1}
+    asked = {"prune_channels": 0, "prune": 0, "cluster": 4}
+    result = compress(mlp(), X, Y, epochs=epochs, verbose=0, **asked)
+    assert list(result.history) == ["cluster"]
+    assert compress(mlp(), X, Y, epochs={"prune": 2}, prune=0).history == {}
+    # Those of what is not named at all are for a stage that was forgotten.
+    with pytest.raises(ValueError, match="`epochs`.*'cluster'"):
+        compress(mlp(), X, Y, epochs=epochs, cluster=4)
+    with pytest.raises(ValueError, match="`epochs`.*'cluster'"):
+        compress(mlp(), X, Y, epochs={"prune": 2}, prune=0, cluster=4)
 
 
 def test_zero_beside_something_else():
