@@ -73,7 +73,8 @@ def compress(
     of weights, clustering, training for quantisation. A later stage keeps the
     zeros and the clusters of the earlier ones, and those that the model came
     with. Layers that cannot be treated are left as they are, and the report
-    says so; it also says, with a warning, where less was reached than asked.
+    says so; it also says, with a warning, where a training ended before all
+    that was asked for was reached.
 
     Fewer channels make a `.tflite` file smaller and faster. Pruned or clustered
     weights do neither; they make it compress better, in an app's download for
@@ -375,6 +376,8 @@ def _layer_report(layer, stages, found, missed):
             if shortfall is not None:
                 found[stage.name] = shortfall
                 missed.append(f"{layer.name}: {shortfall}")
+            elif remark := stage.remark(layer.name, treated):
+                found[stage.name] = remark
             elif stage.name != "quantize" and len(treated) < len(kernels):
                 found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:

@@ -224,12 +224,73 @@ def test_what_cannot_be_pruned_is_reported():
 
 
 def test_a_pattern_that_does_not_fit_a_kernel_is_reported():
+    """No warning tells of it: there is nothing that could be done."""
     x, y = data()
-    result = compress(
-        convolutional_model(), x, y, prune="2:4", epochs=2, verbose=0
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(
+            convolutional_model(), x, y, prune="2:4", epochs=2, verbose=0
+        )
     assert zeros(kernel(result.model, "pointwise")) == 0.5
-    assert "2:4" in result.report.skipped["conv"]
+    assert result.report["conv"].done == []
+    assert result.report.skipped["conv"] == (
+        "2:4 does not fit a kernel of the shape (3, 3, 1, 8)"
+    )
+
+
+def test_a_pattern_that_fits_a_kernel_in_part_is_reported():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 6, 6, 3)).astype("float32"), np.arange(64) % 2
+    model = model_of(
+        layers.Conv2D(10, 3, name="conv"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(8, name="hidden"),
+        shape=(6, 6, 3),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(model, x, y, prune="2:4", epochs=2, verbose=0)
+    # One of three, and two each of twice four of ten.
+    shares = {"conv": 1 / 3, "hidden": 0.4, "head": 0.5}
+    for name, share in shares.items():
+        assert zeros(kernel(result.model, name)) == pytest.approx(share)
+        assert result.report[name].done == ["pruned"]
+    assert result.report.skipped == {
+        "conv": "2:4 are 33.3% zeros of a kernel of the shape (3, 3, 3, 10)",
+        "hidden": "2:4 are 40.0% zeros of a kernel of the shape (10, 8)",
+    }
+
+
+@pytest.mark.parametrize("arguments", [{"prune": 0.8}, {"prune": "2:4"}])
+def test_an_ordinary_network_for_grey_images_gives_no_warning(arguments):
+    x = np.random.default_rng(0).normal(size=(64, 28, 28, 1))
+    model = model_of(
+        layers.Conv2D(16, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(32, 3, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        shape=(28, 28, 1),
+        units=10,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(
+            model, x, np.arange(64) % 10, epochs=3, verbose=0, **arguments
+        )
+    assert result.report["head"].done == ["pruned"]
+
+
+def test_a_pattern_that_fits_no_kernel_is_a_warning():
+    x, y = data(32)
+    with pytest.warns(UserWarning, match="No layer was pruned"):
+        compress(
+            convolutional_model(),
+            x,
+            y,
+            prune={"conv": "2:4"},
+            epochs=1,
+            verbose=0,
+        )
 
 
 @pytest.mark.parametrize("way", ["prune", "cluster"])
