@@ -5,6 +5,7 @@ that TensorFlow needs: help and mistakes are answered at once.
 """
 
 import contextlib
+import decimal
 import importlib
 import importlib.metadata
 import os
@@ -80,15 +81,23 @@ _STAGES = ("prune", "cluster", "quantization_aware", "prune_channels")
 # How a program ends, by convention and as the usage says.
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
 _INTERRUPTED = 130
-# What a wrong value or a wrong path raises.
-_MISTAKES = (
-    ValueError,
+# What a wrong path raises, and the flags that hold one.
+_PATH_ERRORS = (
     FileExistsError,
     FileNotFoundError,
     IsADirectoryError,
     NotADirectoryError,
     PermissionError,
 )
+_PATH_FLAGS = (
+    "csv", "data", "json", "labels", "output", "plot", "read", "remote",
+    "space",
+)  # fmt: skip
+# Names that errors of Keras use for other things than the flags.
+_COMMON_NAMES = (
+    "author", "data", "description", "h", "help", "license", "name",
+    "traceback", "version",
+)  # fmt: skip
 _BYTES = {
     "": 1,
     "k": 10**3,
@@ -186,8 +195,14 @@ class _BytesParser(flags.ArgumentParser):
                 "expected a number of bytes, such as 100000, 100k (the same) "
                 "or 1.5M; 64Ki are 64 times 1024"
             )
-        number = float(re.sub("[_,]", "", match[1]))
-        return int(number * _BYTES[match[2].lower()])
+        # Exact, where 2.01 * 1000 is less than 2010.
+        number = decimal.Decimal(re.sub("[_,]", "", match[1]))
+        number *= _BYTES[match[2].lower()]
+        if number != int(number):
+            raise ValueError(
+                "expected a whole number of bytes, such as 1500 or 1.5k"
+            )
+        return int(number)
 
 
 def define_deploy_flags(values):
@@ -440,14 +455,57 @@ def _run(name, files, values):
         if values.traceback:
             raise
         _complain(_by_flags(str(error), values))
-        return WRONG_USAGE if isinstance(error, _MISTAKES) else FAILURE
+        is_mistake = _is_mistake(error, files, values)
+        return WRONG_USAGE if is_mistake else FAILURE
+
+
+def _is_mistake(error, files, values):
+    """Whether the command line is what was wrong."""
+    if isinstance(error, OSError):
+        # Folders for temporary files, for example, are nobody's mistake.
+        return isinstance(error, _PATH_ERRORS) and any(
+            _is_about(path, given)
+            for path in (error.filename, error.filename2)
+            for given in (*files, *_given_paths(values))
+        )
+    if not isinstance(error, ValueError):
+        return False
+    from keras_nas.compression.bridge import BridgeError
+
+    return not isinstance(error, BridgeError)
+
+
+def _given_paths(values):
+    for flag in _PATH_FLAGS:
+        if flag in values and values[flag].value:
+            # A search space is a file and a name in it.
+            path = values[flag].value
+            yield path.rpartition(":")[0] if flag == "space" else path
+
+
+def _is_about(path, given):
+    """Whether a path is one that was given, within it, or a folder of it."""
+    if not isinstance(path, str | bytes | os.PathLike) or not given:
+        return False
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))
+    # Files are written beside their targets and renamed.
+    path = os.path.join(folder, name.removeprefix(f".{os.getpid()}."))
+    given = os.path.abspath(given)
+    return os.path.commonpath([path, given]) in (path, given)
 
 
 def _by_flags(message, values):
     """Names flags in place of the arguments of Python that they stand for."""
-    names = "|".join(map(re.escape, values))
+    names = "|".join(
+        re.escape(name) for name in values if name not in _COMMON_NAMES
+    )
     message = re.sub(rf"argument `({names})`", r"flag --\1", message)
-    return re.sub(rf"(?<![\w.-])({names})=", r"--\1=", message)
+    # What was received is the only thing known to be an argument: elsewhere
+    # stand names of models and layers, and what Keras prints of them.
+    before, word, received = message.rpartition("Received: ")
+    if word:
+        received = re.sub(rf"(^|, )({names})=", r"\1--\2=", received)
+    return before + word + received
 
 
 @contextlib.contextmanager

@@ -96,10 +96,12 @@ def build_optimizer(model):
     """Makes the variables of the optimizer, as the first step of `fit` does.
 
     Keras warns when it loads the file of a compiled model that was never
-    trained: it misses them.
+    trained: it misses them. An optimizer that has them takes no others, so
+    that nothing frozen could be trained later on.
 
     Args:
-        model: `keras.Model`. If it is not compiled, nothing happens.
+        model: `keras.Model`. If it is not compiled, or has a frozen layer,
+            nothing happens.
 
     Example:
 
@@ -110,7 +112,11 @@ def build_optimizer(model):
     True
     """
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and not optimizer.built:
+    if optimizer is None or optimizer.built:
+        return
+    # Keras has no public way to reach the layers inside of layers.
+    layers = model._flatten_layers()
+    if all(layer.trainable for layer in layers if layer.weights):
         optimizer.build(model.trainable_variables)
 
 

@@ -1,7 +1,6 @@
 """`keras-nas deploy`: from a `.keras` file to a folder of `.tflite` files."""
 
 import os
-import re
 import sys
 import zipfile
 
@@ -74,9 +73,7 @@ def run(files, values):
         # Nothing is lost: the files are written all the same.
         unmet = str(error)
         if error.nearest is not None:
-            unmet = re.sub(
-                r"\b(max_\w+)", r"--\1", deployment.limits.reason(deployment)
-            )
+            unmet = deployment.limits.reason(deployment, prefix="--")
         print(f"keras-nas: {unmet}", file=sys.stderr)
         exit_code = _NO_FILE
     print(deployment)

@@ -19,6 +19,9 @@ class ChannelStage:
         arguments: Float, the share to cut, or a dict of arguments for
             `prune_channels`.
         skip: Names of layers to leave alone, which this stage cannot.
+
+    Attributes:
+        asks: Boolean, whether there is anything to cut.
     """
 
     name = "prune_channels"
@@ -26,13 +29,14 @@ class ChannelStage:
     names = frozenset()
 
     def __init__(self, arguments, skip=()):
-        if skip:
+        self.arguments = _checked(arguments)
+        self.asks = self.arguments.get("fraction") != 0
+        if skip and self.asks:
             raise ValueError(
                 "`skip` cannot be kept with `prune_channels`, which ties the "
                 "channels of layers together. Call `compress` twice, without "
                 f"`skip` for the channels. Received: skip={list(skip)}"
             )
-        self.arguments = _checked(arguments)
         self._layers = {}
 
     def cut(self, model, x, y):

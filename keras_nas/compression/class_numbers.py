@@ -67,7 +67,15 @@ def _outputs(model):
     if isinstance(model, keras.Sequential):
         return [(model.layers[-1].name, model.outputs[0])]
     if isinstance(model.output, dict):
-        return list(model.output.items())
+        indices = keras.tree.pack_sequence_as(
+            model.output, list(range(len(model.outputs)))
+        )
+        if any(keras.tree.is_nested(part) for part in indices.values()):
+            return []  # Which loss and targets are for which does not show.
+        # Lists of losses and targets are in the order in which Keras flattens
+        # the dict: by key.
+        order = sorted(indices, key=indices.get)
+        return [(name, model.output[name]) for name in order]
     return list(zip(model.output_names, model.outputs, strict=True))
 
 
@@ -103,10 +111,13 @@ def _check(y, function, shape, output, argument):
     least, largest = numbers.min(), numbers.max()
     if least >= 0 and largest < count:
         return
+    received = f"numbers from {least:g} to {largest:g}"
+    if np.isnan(least):
+        received = f"NaN in {np.isnan(numbers).sum()} of {numbers.size}"
     raise ValueError(
         f"Invalid value received for argument `{argument}`. Expected class "
         f"numbers from 0 to {count - 1}, because {output} has {count} classes "
         "and is compiled with sparse categorical crossentropy. Received: "
-        f"numbers from {least:g} to {largest:g}. Number the classes from 0, or "
-        "give the output as many as there are."
+        f"{received}. Number the classes from 0, or give the output as many "
+        "as there are."
     )

@@ -73,7 +73,8 @@ def compress(
     of weights, clustering, training for quantisation. A later stage keeps the
     zeros and the clusters of the earlier ones, and those that the model came
     with. Layers that cannot be treated are left as they are, and the report
-    says so; it also says, with a warning, where less was reached than asked.
+    says so; it also says, with a warning, where a training ended before all
+    that was asked for was reached.
 
     Fewer channels make a `.tflite` file smaller and faster. Pruned or clustered
     weights do neither; they make it compress better, in an app's download for
@@ -87,11 +88,12 @@ def compress(
         x: Training data, as for `keras.Model.fit`.
         y: Targets, as there.
         prune_channels: Optional share of the channels to cut out, such as 0.5,
-            or a dict of arguments for `prune_channels`, the function. 0 is
-            the same as `None`.
+            or a dict of arguments for `prune_channels`, the function. 0 asks
+            for nothing, so that a list of shares to compare can start there:
+            if all that is asked for is 0, the result is a copy of `model`.
         prune: Optional share of zeros in each kernel, such as 0.5; `"2:4"` for
             two zeros in every four weights; or a dict of these by name of
-            layer. 0 is the same as `None`.
+            layer. 0 asks for nothing, as for `prune_channels`.
         prune_schedule: `"polynomial"`, a growing share over the first two
             thirds of the training, or `"constant"`.
         cluster: Optional integer, the number of values that a kernel may have;
@@ -99,7 +101,8 @@ def compress(
         quantization_aware: Boolean, whether to train with int8 emulated.
         skip: Name or names of layers to leave alone.
         epochs: Integer, for each stage; or a dict with a key for each of them:
-            `"prune_channels"`, `"prune"`, `"cluster"`, `"quantize"`.
+            `"prune_channels"`, `"prune"`, `"cluster"`, `"quantize"`. Those of
+            a stage that is set to 0 are ignored.
         batch_size: As for `fit`.
         validation_data: As for `fit`.
         callbacks: As for `fit`. Those that save store the Keras 3 model.
@@ -152,12 +155,19 @@ def compress(
         quantization_aware=quantization_aware,
         skip=skip,
     )
-    if not stages:
+    values = {
+        "prune_channels": prune_channels,
+        "prune": prune,
+        "cluster": cluster,
+    }
+    # Zero is an answer, `None` is the lack of one.
+    given = {name for name, value in values.items() if value is not None}
+    if not stages and not given:
         raise ValueError(
             "Nothing to do: pass at least one of the arguments "
             "`prune_channels`, `prune`, `cluster` and `quantization_aware`. "
-            f"Received: prune_channels={prune_channels!r}, prune={prune!r}, "
-            f"cluster={cluster!r}, quantization_aware={quantization_aware!r}"
+            "Received: prune_channels=None, prune=None, cluster=None, "
+            f"quantization_aware={quantization_aware!r}"
         )
     fit_arguments = {
         "batch_size": batch_size,
@@ -166,7 +176,7 @@ def compress(
         **fit_arguments,
     }
     _check_model(model, stages)
-    _check_epochs(epochs, stages)
+    _check_epochs(epochs, stages, given)
     num_trainings = sum(_epochs_of(epochs, stage) > 0 for stage in stages)
     check_training_data(model, x, y, fit_arguments, num_trainings)
     source = copy_model(model)
@@ -251,11 +261,11 @@ def _is_overridden(model, name):
     )
 
 
-def _check_epochs(epochs, stages):
+def _check_epochs(epochs, stages, given):
     values = epochs.values() if isinstance(epochs, dict) else [epochs]
+    names = {stage.name for stage in stages}
     if not all(_is_count(value) for value in values) or (
-        isinstance(epochs, dict)
-        and set(epochs) != {stage.name for stage in stages}
+        isinstance(epochs, dict) and not names <= set(epochs) <= names | given
     ):
         raise ValueError(
             "Invalid value received for argument `epochs`. Expected an integer "
@@ -366,6 +376,8 @@ def _layer_report(layer, stages, found, missed):
             if shortfall is not None:
                 found[stage.name] = shortfall
                 missed.append(f"{layer.name}: {shortfall}")
+            elif remark := stage.remark(layer.name, treated):
+                found[stage.name] = remark
             elif stage.name != "quantize" and len(treated) < len(kernels):
                 found[stage.name] = "but for its depthwise kernel"
             if stage.name == "prune" and not zeros:

@@ -44,14 +44,26 @@ class CompressionStage:
         return isinstance(self.asked, dict) and self.value_of(name) is not None
 
     def shortfall(self, name, kernels):
-        """Says what a layer lacks of what was asked.
+        """Says what a layer lacks of what it could have had.
 
         Args:
             name: String, its name.
             kernels: List of arrays, its kernels as far as they are treated.
 
         Returns:
-            String, or `None` if it has what was asked.
+            String, or `None` if it lacks nothing.
+        """
+        del name, kernels
+
+    def remark(self, name, kernels):
+        """Says why a layer cannot have all that was asked.
+
+        Args:
+            name: String, its name.
+            kernels: As for `shortfall`.
+
+        Returns:
+            String, or `None` if it can.
         """
         del name, kernels
 

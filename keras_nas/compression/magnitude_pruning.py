@@ -159,21 +159,27 @@ class MagnitudePruning(CompressionStage):
 
     def shortfall(self, name, kernels):
         """See `CompressionStage`."""
-        asked = self.value_of(name)
-        share = asked
-        if isinstance(asked, str):
-            zeros, of = map(int, _PATTERN.match(asked).groups())
-            share = zeros / of
+        share = self.value_of(name)
+        if isinstance(share, str):
+            share = _share_of_pattern(share, kernels[0].shape)
         size = sum(kernel.size for kernel in kernels)
         reached = sum(int(np.sum(kernel == 0)) for kernel in kernels)
-        if isinstance(asked, str) and not reached:
-            return (
-                f"{asked} does not fit a kernel of the shape {kernels[0].shape}"
-            )
         # TF-MOT rounds to whole weights, and leaves one in each kernel.
         if reached >= share * size - max(0.005 * size, len(kernels)):
             return None
         return f"asked for {share:.1%} zeros, reached {reached / size:.1%}"
+
+    def remark(self, name, kernels):
+        """See `CompressionStage`."""
+        asked = self.value_of(name)
+        if not isinstance(asked, str):
+            return None
+        zeros, of = _numbers(asked)
+        shape = kernels[0].shape
+        share = _share_of_pattern(asked, shape)
+        if share == zeros / of:
+            return None
+        return f"{asked} are {share:.1%} zeros of a kernel of the shape {shape}"
 
     def _arguments(self, tfmot, sparsity, num_steps):
         sparsity_api = tfmot.sparsity.keras
@@ -182,7 +188,7 @@ class MagnitudePruning(CompressionStage):
         frequency = max(1, end // _MAX_UPDATES)
         end -= end % frequency
         if isinstance(sparsity, str):
-            zeros, of = map(int, _PATTERN.match(sparsity).groups())
+            zeros, of = _numbers(sparsity)
             return {
                 "pruning_schedule": sparsity_api.ConstantSparsity(
                     zeros / of, begin_step=0, frequency=frequency
@@ -250,7 +256,27 @@ def _refusal(layer, source, sparsity):
         return describe_unknown(layer, source, "prune")
     if isinstance(sparsity, str) and kind not in _BY_PATTERN:
         return f"the pattern {sparsity} is for Conv2D and Dense only"
+    if isinstance(sparsity, str):
+        shape = tuple(layer.kernel.shape)
+        if not _share_of_pattern(sparsity, shape):
+            return f"{sparsity} does not fit a kernel of the shape {shape}"
     return None
+
+
+def _numbers(pattern):
+    return tuple(map(int, _PATTERN.match(pattern).groups()))
+
+
+def _share_of_pattern(pattern, shape):
+    """Returns the share of zeros that a pattern makes in a kernel.
+
+    Inputs that are too few for a group, such as the last two of ten, count as
+    one that was filled up with zeros.
+    """
+    zeros, of = _numbers(pattern)
+    num_inputs = shape[-2]
+    num_groups, rest = divmod(num_inputs, of)
+    return (num_groups * zeros + max(0, rest - (of - zeros))) / num_inputs
 
 
 def _pruning_steps(tfmot, model):

@@ -1,5 +1,7 @@
 """What the arguments of `compress` ask for, in the order it is done."""
 
+import numbers
+
 import numpy as np
 
 from keras_nas.compression.channel_stage import ChannelStage
@@ -56,7 +58,7 @@ def make_stages(
     stages = []
     if prune_channels is not None:
         stage = ChannelStage(prune_channels, skip)
-        if _asks(prune_channels) or isinstance(prune_channels, dict):
+        if stage.asks:
             stages.append(stage)
     if prune is not None:
         check_sparsity(prune, prune_schedule)
@@ -66,7 +68,7 @@ def make_stages(
         check_num_clusters(cluster, keep_sparsity=_asks(prune))
         if _asks(cluster):
             stages.append(WeightClustering(cluster, skip))
-    if not isinstance(quantization_aware, bool | np.bool_ | None):
+    if quantization_aware is not None and not _is_boolean(quantization_aware):
         raise ValueError(
             "Invalid value received for argument `quantization_aware`. "
             "Expected a boolean: True trains for int8, the only kind that "
@@ -81,6 +83,11 @@ def make_stages(
 def _asks(value):
     values = value.values() if isinstance(value, dict) else [value]
     return any(value is not None and value != 0 for value in values)
+
+
+def _is_boolean(value):
+    is_number = isinstance(value, numbers.Number | np.bool_)
+    return is_number and value in (0, 1)
 
 
 def _names(skip):

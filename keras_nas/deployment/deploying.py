@@ -174,11 +174,18 @@ def deploy(
         function.inputs,
         compress_arguments.pop("sample_weight", None),
     )
-    if is_compressed:
-        check_class_numbers(model, data.y_train, "y")
-    check_class_numbers(
-        model, data.y, "y" if validation_data is None else "validation_data"
+    is_trained = (
+        is_compressed
+        and not _is_subclassed(model)
+        and _has_epochs(compress_arguments.get("epochs"))
     )
+    if is_trained:
+        check_class_numbers(model, data.y_train, "y")
+    # A function of the user's own may take any numbers.
+    if is_trained or not callable(metric):
+        check_class_numbers(
+            model, data.y, "y" if validation_data is None else "validation_data"
+        )
     if data.y is None and max_accuracy_drop is not None:
         raise ValueError(
             "Argument `max_accuracy_drop` needs targets to measure the "
@@ -308,6 +315,11 @@ def _is_subclassed(model):
     return not isinstance(model, keras.Sequential) and not getattr(
         model, "inputs", None
     )
+
+
+def _has_epochs(epochs):
+    values = epochs.values() if isinstance(epochs, dict) else [epochs]
+    return any(value is None or value for value in values)
 
 
 def _compress(model, data, arguments):

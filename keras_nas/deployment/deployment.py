@@ -146,7 +146,7 @@ class Deployment:
 
         Args:
             path: Optional path of a `.png`, `.svg` or `.pdf` file to write,
-                in a folder that exists.
+                in a folder that exists. Without an ending it is a PNG.
 
         Returns:
             A `matplotlib.figure.Figure`, which notebooks show.
@@ -154,7 +154,7 @@ class Deployment:
         Raises:
             ImportError: If Matplotlib is not installed:
                 `pip install keras-nas[plots]`.
-            ValueError: If the name does not end as that of an image, before
+            ValueError: If the name ends, but not as that of an image, before
                 anything is drawn.
             OSError: If the file cannot be written, or its folder does not
                 exist.

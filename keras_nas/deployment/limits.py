@@ -135,22 +135,23 @@ class Limits:
             gaps[limit],
         )
 
-    def reason(self, deployment):
+    def reason(self, deployment, prefix=""):
         """Says in a sentence which limit no verified variant meets.
 
         Args:
             deployment: `Deployment` with a verified variant, but no best.
+            prefix: String before the names of limits, `"--"` for flags.
         """
         variants = deployment.variants.values()
         verified = [v for v in variants if v.is_verified]
         nearest = min(verified, key=self._excess)
         unmet = [
-            f"{key}={self.to_dict()[key]:,} is exceeded by "
+            f"{prefix}{key}={self.to_dict()[key]:,} is exceeded by "
             f"{_with_unit(key, gap)}"
             for key, gap in self.gaps(nearest).items()
         ]
         impossible = [
-            key
+            f"{prefix}{key}"
             for key in self.to_dict()
             if all(key in self.gaps(variant) for variant in verified)
         ]

@@ -165,8 +165,10 @@ def _compiled_values(model, function, y, outputs):
             loss = model.compute_loss(None, targets, predictions)
             total_loss += float(loss) * len(next(iter(outputs.values()))[part])
     except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
-        # That of TensorFlow ends with all values.
-        reason = getattr(error, "message", str(error)).partition("\n")[0]
+        reason = str(error)
+        if isinstance(error, tf.errors.InvalidArgumentError):
+            # It ends with all values.
+            reason = error.message.partition("\n")[0]
         raise ValueError(
             "Invalid value received for argument `y`. Expected targets that "
             f"the loss and metrics of model '{model.name}' take. The error "

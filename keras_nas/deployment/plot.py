@@ -11,17 +11,17 @@ def check_plot_path(path):
         path: Path of a file.
 
     Returns:
-        The format that its name ends with, such as `"png"`.
+        The format that its name ends with, `"png"` if it has no ending.
 
     Raises:
         ImportError: If Matplotlib is not installed.
-        ValueError: If the name does not end as that of an image.
+        ValueError: If the name ends, but not as that of an image.
         OSError: If the folder does not exist.
     """
     formats = _figure_class()().canvas.get_supported_filetypes()
     folder, name = os.path.split(os.fspath(path))
-    suffix = os.path.splitext(name)[1].lstrip(".").lower()
-    if suffix not in formats:
+    suffix = os.path.splitext(name)[1].lstrip(".").lower() or "png"
+    if not name or suffix not in formats:
         raise ValueError(
             "Invalid value received for argument `path`. Expected a "
             f"name that ends in .png, .svg or .pdf. Received: "

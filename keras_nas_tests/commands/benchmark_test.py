@@ -53,3 +53,10 @@ def test_what_is_no_tflite_file_is_told(tmp_path, capsys):
     flags = [str(tmp_path / "text.tflite"), "--num_threads=many"]
     assert keras_nas_cli.main(["benchmark", *flags]) == 2
     assert "--num_threads" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_a_mistake(files, tmp_path, capsys):
+    path = tmp_path / "missing" / "out.json"
+    flags = ["--rounds=1", "--num_threads=1", f"--json={path}"]
+    assert keras_nas_cli.main(["benchmark", files[0], *flags]) == 2
+    assert str(path.parent) in capsys.readouterr().err

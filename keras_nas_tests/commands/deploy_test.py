@@ -121,6 +121,20 @@ def test_a_limit_that_is_not_met_has_its_own_code_and_keeps_the_files(
     }
 
 
+def test_a_model_named_as_a_limit_keeps_its_name(folder, tmp_path, capsys):
+    model = keras.models.load_model(folder / "model.keras")
+    model.name = "max_pool"
+    model.save(tmp_path / "model.keras")
+    np.savez(tmp_path / "data.npz", **np.load(folder / "data.npz"))
+    flags = ("--quantize=float32", "--max_bytes=1k", "--max_latency_ms=1e9")
+    assert deploy(tmp_path, f"--output={tmp_path / 'out'}", *flags) == 1
+    error = capsys.readouterr().err
+    assert (
+        "model 'max_pool' meets the limits: no variant meets --max_b" in error
+    )
+    assert "--max_bytes=1,000 is exceeded by" in error
+
+
 @pytest.mark.parametrize("flag", ["--epochs=3", "--batch_size=8", "--skip=a"])
 def test_flags_of_a_compression_that_is_not_asked_for(folder, capsys, flag):
     code = deploy(folder, f"--output={folder}", "--quantize=int8", flag)
@@ -210,7 +224,7 @@ def test_wrong_values_are_told(folder, tmp_path, flags, text, capsys):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("plot", "given as --plot. Expected a name that ends in .png"),
+        ("plot.xyz", "given as --plot. Expected a name that ends in .png"),
         ("no/such/plot.png", "given as --plot: there is no such folder"),
     ],
 )

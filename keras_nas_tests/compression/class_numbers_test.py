@@ -24,9 +24,10 @@ def model_of(loss="sparse_categorical_crossentropy", metrics=None):
 
 def two_outputs(loss, as_dict=False):
     inputs = keras.Input((4,))
+    # Not in the order of their keys, by which Keras sorts them.
     outputs = {
-        "a": layers.Dense(2, "softmax", name="first")(inputs),
         "b": layers.Dense(3, "softmax", name="second")(inputs),
+        "a": layers.Dense(2, "softmax", name="first")(inputs),
     }
     if not as_dict:
         outputs = [outputs["a"], outputs["b"]]
@@ -109,6 +110,36 @@ def test_a_number_that_is_ignored_is_none():
         check_class_numbers(model, np.array([-1, 0, 3]), "y")
 
 
+def test_numbers_that_are_none_are_called_so():
+    with pytest.raises(ValueError, match=r"Received: NaN in 1 of 3\. Number"):
+        check_class_numbers(model_of(), np.array([0, np.nan, 2]), "y")
+
+
+def test_a_function_of_the_users_own_may_take_any_numbers():
+    """Samples without a class, which only that function can leave out."""
+
+    def accuracy(y, outputs):
+        return np.mean(outputs.argmax(-1)[y >= 0] == y[y >= 0])
+
+    model, unknown = model_of(), np.where(Y == 2, -1, Y)
+    arguments = {
+        "metric": accuracy,
+        "quantize": "float32",
+        "num_threads": 1,
+        "validation_data": (X, unknown),
+    }
+    expected = accuracy(unknown, model.predict(X, verbose=0))
+    # Clusters without a training are made without a loss, too.
+    for y, more in ((Y, {}), (unknown, {"cluster": 4, "epochs": 0})):
+        deployed = nas.deploy(model, X, y, **arguments, **more)
+        assert deployed.baselines[0].score == pytest.approx(expected)
+    for more in ({"prune": 0.5}, {"cluster": 4, "epochs": {"cluster": 1}}):
+        with pytest.raises(ValueError, match="`validation_data`.*-1 to 1"):
+            nas.deploy(model, X, Y, **arguments, **more)
+    with pytest.raises(ValueError, match="`validation_data`.*-1 to 1"):
+        nas.deploy(model, X, Y, **arguments | {"metric": "loss"})
+
+
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_each_output_has_classes_of_its_own(as_dict):
     name = "sparse_categorical_crossentropy"
@@ -123,6 +154,29 @@ def test_each_output_has_classes_of_its_own(as_dict):
         check_class_numbers(model, bad, "y")
     one = two_outputs({"b": name, "a": "mse"} if as_dict else ["mse", name])
     check_class_numbers(one, [three, two], "y")
+
+
+def test_lists_for_a_dict_of_outputs_are_in_the_order_of_keras():
+    name = "sparse_categorical_crossentropy"
+    model = two_outputs([name, name], as_dict=True)
+    targets = [Y % 2, Y]
+    model.fit(X, targets, verbose=0)
+    compressed = nas.compress(model, X, targets, prune=0.5, epochs=1, verbose=0)
+    assert compressed.report.sparsity == pytest.approx(0.5, abs=0.05)
+    with pytest.raises(ValueError, match="'a'.*numbers from 0 to 2"):
+        nas.compress(model, X, targets[::-1], prune=0.5)
+
+
+def test_nothing_is_known_of_lists_inside_of_a_dict():
+    inputs = keras.Input((4,))
+    both = [layers.Dense(3, "softmax")(inputs) for _ in range(2)]
+    model = keras.Model(inputs, {"a": both})
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    check_class_numbers(model, {"a": [Y, Y + 1]}, "y")
+    compressed = nas.compress(
+        model, X, {"a": [Y, Y]}, prune=0.5, epochs=1, verbose=0
+    )
+    assert compressed.report.sparsity == pytest.approx(0.5, abs=0.05)
 
 
 class Subclassed(keras.Model):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_nas as nas
-from keras_nas import export
+from keras_nas import compression, export
 from keras_nas.compression import compress
 
 
@@ -103,6 +103,48 @@ def test_the_result_is_an_ordinary_model_that_trains_on(pruned, tmp_path):
     loaded.fit(x, y, verbose=0)
 
 
+@pytest.mark.parametrize(
+    "made_smaller",
+    [
+        lambda model, *xy: compress(model, *xy, prune=0.5, epochs=1).model,
+        lambda model, *_: compression.prune_channels(model, 0.5),
+    ],
+)
+@pytest.mark.parametrize("kind", [layers.Dense, layers.LSTM])
+def test_a_frozen_layer_may_be_trained_afterwards(kind, made_smaller):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(32, 6, 4)).astype("float32"), np.arange(32) % 2
+    model = model_of(
+        layers.Flatten() if kind is layers.Dense else layers.ReLU(),
+        kind(4, name="hidden")
+        if kind is layers.Dense
+        else layers.Bidirectional(kind(4), name="hidden"),
+        layers.Dense(8),
+        shape=(6, 4),
+    )
+    model.get_layer("hidden").trainable = False
+    result = made_smaller(model, x, y)
+    hidden = result.get_layer("hidden")
+    assert not hidden.trainable
+    before = hidden.get_weights()[0]
+    hidden.trainable = True
+    result.fit(x, y, verbose=0)
+    assert np.any(hidden.get_weights()[0] != before)
+
+
+def test_a_layer_may_be_frozen_afterwards(pruned):
+    x, y = data()
+    model = keras.models.clone_model(pruned[2].model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    result = compress(model, x, y, prune=0.5, epochs=1, verbose=0).model
+    hidden, head = result.get_layer("hidden"), result.get_layer("head")
+    before = hidden.get_weights()[0], head.get_weights()[0]
+    hidden.trainable = False
+    result.fit(x, y, verbose=0)
+    assert np.all(hidden.get_weights()[0] == before[0])
+    assert np.any(head.get_weights()[0] != before[1])
+
+
 def test_the_model_that_was_given_is_not_changed(pruned):
     model, before, _ = pruned
     for weight, array in zip(model.weights, before, strict=True):
@@ -182,12 +224,73 @@ def test_what_cannot_be_pruned_is_reported():
 
 
 def test_a_pattern_that_does_not_fit_a_kernel_is_reported():
+    """No warning tells of it: there is nothing that could be done."""
     x, y = data()
-    result = compress(
-        convolutional_model(), x, y, prune="2:4", epochs=2, verbose=0
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(
+            convolutional_model(), x, y, prune="2:4", epochs=2, verbose=0
+        )
     assert zeros(kernel(result.model, "pointwise")) == 0.5
-    assert "2:4" in result.report.skipped["conv"]
+    assert result.report["conv"].done == []
+    assert result.report.skipped["conv"] == (
+        "2:4 does not fit a kernel of the shape (3, 3, 1, 8)"
+    )
+
+
+def test_a_pattern_that_fits_a_kernel_in_part_is_reported():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 6, 6, 3)).astype("float32"), np.arange(64) % 2
+    model = model_of(
+        layers.Conv2D(10, 3, name="conv"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(8, name="hidden"),
+        shape=(6, 6, 3),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(model, x, y, prune="2:4", epochs=2, verbose=0)
+    # One of three, and two each of twice four of ten.
+    shares = {"conv": 1 / 3, "hidden": 0.4, "head": 0.5}
+    for name, share in shares.items():
+        assert zeros(kernel(result.model, name)) == pytest.approx(share)
+        assert result.report[name].done == ["pruned"]
+    assert result.report.skipped == {
+        "conv": "2:4 are 33.3% zeros of a kernel of the shape (3, 3, 3, 10)",
+        "hidden": "2:4 are 40.0% zeros of a kernel of the shape (10, 8)",
+    }
+
+
+@pytest.mark.parametrize("arguments", [{"prune": 0.8}, {"prune": "2:4"}])
+def test_an_ordinary_network_for_grey_images_gives_no_warning(arguments):
+    x = np.random.default_rng(0).normal(size=(64, 28, 28, 1))
+    model = model_of(
+        layers.Conv2D(16, 3, activation="relu"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(32, 3, activation="relu"),
+        layers.GlobalAveragePooling2D(),
+        shape=(28, 28, 1),
+        units=10,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(
+            model, x, np.arange(64) % 10, epochs=3, verbose=0, **arguments
+        )
+    assert result.report["head"].done == ["pruned"]
+
+
+def test_a_pattern_that_fits_no_kernel_is_a_warning():
+    x, y = data(32)
+    with pytest.warns(UserWarning, match="No layer was pruned"):
+        compress(
+            convolutional_model(),
+            x,
+            y,
+            prune={"conv": "2:4"},
+            epochs=1,
+            verbose=0,
+        )
 
 
 @pytest.mark.parametrize("way", ["prune", "cluster"])

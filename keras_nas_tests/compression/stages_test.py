@@ -1,5 +1,7 @@
 """What is asked of `compress` is checked before any work."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import layers
 
 import keras_nas as nas
 from keras_nas.compression import compress
+from keras_nas.compression.stages import make_stages
 
 X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
 Y = (X[:, 0] > 0).astype("int64")
@@ -41,6 +44,10 @@ MISTAKES = [
     ({"prune_channels": {"scope": "all"}}, "`scope`.*'all'"),
     ({"quantization_aware": "int8"}, "boolean.*quantization_aware='int8'"),
     ({"quantization_aware": 8}, "boolean.*quantization_aware=8"),
+    ({"prune_channels": 0.5, "skip": "head"}, r"`skip` cannot.*\['head'\]"),
+    ({"prune_channels": {"fraction": 0, "scope": "all"}}, "`scope`.*'all'"),
+    ({"quantization_aware": 0.5}, "boolean.*quantization_aware=0.5"),
+    ({"quantization_aware": [True]}, r"boolean.*quantization_aware=\[True\]"),
     ({"cluster": 16.0}, "`cluster`.*cluster=16.0"),
 ]
 
@@ -70,10 +77,38 @@ def test_values_that_mean_nothing(arguments, message, monkeypatch):
     ],
 )
 def test_zero_asks_for_nothing(arguments):
-    name, value = next(iter(arguments.items()))
-    with pytest.raises(ValueError, match="Nothing to do.* prune=") as caught:
-        compress(mlp(), X, Y, **arguments)
-    assert f"{name}={value!r}" in str(caught.value)
+    """A loop over shares gets the model as it is, and nothing is trained."""
+    model = mlp()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        result = compress(model, X, Y, epochs=3, batch_size=8, **arguments)
+    assert result.history == {}
+    assert result.report.sparsity == 0
+    assert result.report.skipped == {}
+    assert str(result).count("unchanged") == 2
+    assert result.model is not model
+    assert result.model.optimizer is not model.optimizer
+    for weight, copy in zip(model.weights, result.model.weights, strict=True):
+        np.testing.assert_array_equal(weight, copy)
+    result.model.fit(X, Y, verbose=0)
+
+
+def test_no_answer_is_none():
+    with pytest.raises(ValueError, match="Nothing to do.* prune=None"):
+        compress(mlp(), X, Y, prune=None, quantization_aware=False, epochs=3)
+
+
+def test_epochs_of_what_is_set_to_zero_are_ignored():
+    epochs = {"prune_channels": 1, "prune": 2, "cluster": 1}
+    asked = {"prune_channels": 0, "prune": 0, "cluster": 4}
+    result = compress(mlp(), X, Y, epochs=epochs, verbose=0, **asked)
+    assert list(result.history) == ["cluster"]
+    assert compress(mlp(), X, Y, epochs={"prune": 2}, prune=0).history == {}
+    # Those of what is not named at all are for a stage that was forgotten.
+    with pytest.raises(ValueError, match="`epochs`.*'cluster'"):
+        compress(mlp(), X, Y, epochs=epochs, cluster=4)
+    with pytest.raises(ValueError, match="`epochs`.*'cluster'"):
+        compress(mlp(), X, Y, epochs={"prune": 2}, prune=0, cluster=4)
 
 
 def test_zero_beside_something_else():
@@ -99,6 +134,22 @@ def test_zero_beside_something_else():
     compress(mlp(), prune=0, cluster=2, epochs=0)
     with pytest.raises(ValueError, match="at least 3"):
         compress(mlp(), prune=0.5, cluster=2)
+
+
+@pytest.mark.parametrize("channels", [0, 0.0, {"fraction": 0}, None])
+def test_channels_that_stay_allow_to_skip(channels):
+    arguments = {"prune_channels": channels, "prune": 0.5, "skip": ["head"]}
+    result = compress(mlp(), X, Y, epochs=1, verbose=0, **arguments)
+    assert list(result.history) == ["prune"]
+    assert result.report["head"].sparsity == 0
+    assert result.report["hidden"].sparsity == 0.5
+
+
+@pytest.mark.parametrize("yes", [True, 1, 1.0, np.bool_(True), np.int64(1)])
+def test_a_boolean_may_be_a_number(yes):
+    assert [s.name for s in make_stages(quantization_aware=yes)] == ["quantize"]
+    no = type(yes)(0)
+    assert make_stages(quantization_aware=no) == []
 
 
 def test_a_list_of_shares_may_start_with_zero():

@@ -117,6 +117,19 @@ def test_targets_that_the_loss_does_not_take_are_an_error(samples):
         metric_of(model, x, np.zeros((300, 3)))
 
 
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_all_lines_of_an_error_of_the_users_own_are_shown(samples, kind):
+    def refusing(y, prediction):
+        raise kind("Bad shapes.\nExpected: (3,)\nReceived: (2,)")
+
+    x, y = samples
+    inputs = keras.Input((3,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2, "softmax")(inputs))
+    model.compile("sgd", refusing)
+    with pytest.raises(ValueError, match=r"Bad shapes\.\n.*\nReceived: \(2,"):
+        metric_of(model, x, y[1])
+
+
 def test_inputs_labels_and_preprocessing_by_name(samples):
     x, y = samples
     first, second = (keras.Input((3,), name=name) for name in ("b", "a"))
