@@ -90,7 +90,7 @@ class Deployment:
                 that exists. A file of that name is replaced.
 
         Returns:
-            `pathlib.Path` of the file; a `gs://` path as it was given.
+            `pathlib.Path` of the file; the path of a bucket as it was given.
 
         Raises:
             OSError: If the file cannot be written.
