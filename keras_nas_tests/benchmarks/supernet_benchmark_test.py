@@ -159,8 +159,14 @@ def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
 
     def train(values, data, epochs, seed):
         trained.append((tuple(values.values()), seed))
+        finalists = {1000: 0.5, 1001: 0.9, 1002: 0.6}
+        if seed in finalists:
+            return finalists[seed], 1.0
         found = {2000: 0.9, 2001: 0.8, 2002: 0.7}
-        return found.get(seed, (seed - 3000) / 44), 1.0
+        is_second = trained[-1][0] == trained[1][0]
+        if seed in found:
+            return found[seed] - (0.0 if is_second else 0.5), 1.0
+        return (seed - 3000) / 44, 1.0
 
     monkeypatch.setattr(supernet, "train_alone", train)
     # More than are drawn for the limit, so that more have to be drawn.
@@ -168,12 +174,21 @@ def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
     monkeypatch.setattr(supernet, "measure_search", many)
     result = run("search", "--trials", "3")
     assert result["found_flops"] <= result["max_flops"]
-    assert trained[:3] == [
-        (tuple(result["found"].values()), 2000 + seed) for seed in range(3)
-    ]
-    assert [seed for _, seed in trained[3:]] == list(range(3000, 3045))
+    # Three finalists, of which the second is the best once it is trained.
+    assert [seed for _, seed in trained[:3]] == [1000, 1001, 1002]
+    first, second = trained[0][0], trained[1][0]
+    assert tuple(result["first"].values()) == first
+    assert tuple(result["found"].values()) == second
+    assert len({values for values, _ in trained[:3]}) == 3
+    assert result["finalist_accuracies"] == [0.5, 0.9, 0.6]
+    # Both are trained with seeds that have chosen nothing.
+    again = [(v, 2000 + seed) for v in (first, second) for seed in range(3)]
+    assert trained[3:9] == again
+    assert result["first_accuracy"] == pytest.approx(0.3)
+    assert result["found_accuracy"] == pytest.approx(0.8)
+    assert [seed for _, seed in trained[9:]] == list(range(3000, 3045))
     cost = nas.costs.Flops()
-    for values in {values for values, _ in trained}:
+    for values in {values for values, _ in trained[9:]}:
         values = dict(zip(supernet.choices("widths"), values, strict=True))
         flops = cost.measure(supernet.single(values, 0, "widths"))
         assert flops >= result["found_flops"]
