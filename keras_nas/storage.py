@@ -262,6 +262,41 @@ def is_local(path):
     return "://" not in str(path)
 
 
+def check_path(path, what, example):
+    """Raises unless a file can be written to a path, as far as can be seen.
+
+    Called before the work, so that it is not in vain.
+
+    Args:
+        path: String or `pathlib.Path`; that of a bucket is taken as it is.
+        what: String, what is to be written, such as `"a report"`.
+        example: String, the name of such a file.
+
+    Raises:
+        ValueError: If the path is a folder, or in one that does not exist.
+
+    Example:
+
+    >>> check_path("nowhere/report.html", "a report", "report.html")
+    Traceback (most recent call last):
+    ...
+    ValueError: Cannot write a report to ... there is no folder ...
+    """
+    if not is_local(path):
+        return
+    path = os.path.abspath(str(path))
+    problem = None
+    if os.path.isdir(path):
+        problem = "it is a folder"
+    elif not os.path.isdir(os.path.dirname(path)):
+        problem = f"there is no folder '{os.path.dirname(path)}'"
+    if problem:
+        raise ValueError(
+            f"Cannot write {what} to '{path}': {problem}. Expected the name "
+            f"of a file in a folder that exists, such as '{example}'."
+        )
+
+
 def _plain_number(value):
     if isinstance(value, np.generic):
         return value.item()

@@ -164,10 +164,12 @@ class LatencyTable:
             `LatencyTable`.
 
         Raises:
-            ValueError: If an argument is invalid, or the file at `path` is a
-                table of another kind.
+            ValueError: If an argument is invalid, the file at `path` is a
+                table of another kind, or no file can be written there.
         """
         table = cls(device, quantize, num_threads)
+        if path is not None:
+            storage.check_path(path, "a latency table", "pixel8.json")
         if path is not None and storage.exists(str(path)):
             begun = cls.load(path)
             begun._check_same(device, table.quantize, num_threads)
@@ -299,7 +301,11 @@ class LatencyTable:
 
         Args:
             path: String, the file.
+
+        Raises:
+            ValueError: If it is a folder, or in one that does not exist.
         """
+        storage.check_path(path, "a latency table", "pixel8.json")
         content = {
             "format_version": FORMAT_VERSION,
             "device": self.device,

@@ -3,7 +3,6 @@
 import html
 import json
 import math
-import os
 import pathlib
 import string
 
@@ -56,19 +55,7 @@ def check_path(path):
     Args:
         path: String. Called before the work, so that it is not in vain.
     """
-    if not storage.is_local(path):
-        return
-    path = os.path.abspath(str(path))
-    problem = None
-    if os.path.isdir(path):
-        problem = "it is a folder"
-    elif not os.path.isdir(os.path.dirname(path)):
-        problem = f"there is no folder '{os.path.dirname(path)}'"
-    if problem:
-        raise ValueError(
-            f"Cannot write a report to '{path}': {problem}. Expected the name "
-            "of a file in a folder that exists, such as 'report.html'."
-        )
+    storage.check_path(path, "a report", "report.html")
 
 
 def html_report(results, drawings=()):

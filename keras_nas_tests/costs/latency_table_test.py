@@ -185,6 +185,15 @@ def test_a_real_measurement_orders_small_and_large():
     assert large > 5 * small > 0
 
 
+def test_a_wrong_path_is_known_before_anything_is_measured(timed, tmp_path):
+    path = tmp_path / "missing" / "table.json"
+    with pytest.raises(ValueError, match="no folder .*missing"):
+        costs.LatencyTable.measure(build, "mine", path=path)
+    assert timed == []
+    with pytest.raises(ValueError, match="it is a folder"):
+        costs.LatencyTable("mine").save(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format_version": 1}'])
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "table.json"
