@@ -118,16 +118,9 @@ def build_family(width):
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 
 
-def compile_with_decay(model, epochs, num_images):
-    """Compiles a model with a learning rate that decays to nothing."""
+def _compiled(model, epochs, num_images):
     steps = epochs * -(-num_images // _BATCH_SIZE)
-    model.compile(
-        keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(2e-3, steps)
-        ),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    fashion.compile_with_decay(model, steps, learning_rate=2e-3)
     return model
 
 
@@ -163,7 +156,7 @@ class Trainings:
         x, y = self.data
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
-        model = compile_with_decay(make(), epochs, len(x))
+        model = _compiled(make(), epochs, len(x))
         model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
         file = export.to_tflite(model, "int8", x[:500])
         file.save(path)
@@ -250,7 +243,7 @@ def search(options, folder, data, validation):
     epochs = options.supernet_epochs
 
     def hypermodel(hp):
-        return compile_with_decay(build(hp), epochs, len(data[0]))
+        return _compiled(build(hp), epochs, len(data[0]))
 
     tuner = nas.NSGA2(
         hypermodel,

@@ -30,3 +30,19 @@ def read_fashion(part="train", folder=DEBIAN_FOLDER):
         both = keras.datasets.fashion_mnist.load_data()
         x, y = both[0 if part == "train" else 1]
     return x.reshape(-1, 28, 28, 1), y.astype("int64")
+
+
+def compile_with_decay(model, num_steps, learning_rate=3e-3):
+    """Compiles a classifier for a training of so many steps.
+
+    Args:
+        model: `keras.Model`.
+        num_steps: Integer; after them the learning rate has gone to nothing.
+        learning_rate: Float, that of the first step.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )

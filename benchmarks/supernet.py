@@ -59,16 +59,20 @@ import keras_tuner
 import numpy as np
 
 import keras_nas as nas
-from benchmarks.fashion import DEBIAN_FOLDER, read_fashion
+from benchmarks.fashion import (
+    DEBIAN_FOLDER,
+    compile_with_decay,
+    read_fashion,
+)
 from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import blocks, layers
+from keras_nas.ranking import kendall_tau
 from keras_nas.supernet import (
     FairSampling,
     ProgressiveShrinking,
     SandwichSampling,
     UniformSampling,
 )
-from keras_nas.supernet.rank_correlation import kendall_tau
 from keras_nas_tests.supernet import builds
 
 PARTS = ("step", "extraction", "ranking", "search", "memory")
@@ -143,16 +147,6 @@ def _classifier(inputs, x):
     model = keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
     compile_with_decay(model, 1)
     return model
-
-
-def compile_with_decay(model, num_steps):
-    """Compiles a model for a training of so many steps."""
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, num_steps)
-    model.compile(
-        keras.optimizers.Adam(rate),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
 
 
 BUILDS = {"operations": build_operations, "widths": build_widths}

@@ -10,6 +10,7 @@ from keras_nas import export, storage
 from keras_nas.costs.measurement_plan import MeasurementPlan, piece_file
 from keras_nas.costs.segment import cut
 from keras_nas.costs.tflite_files import check_quantization, tflite_file
+from keras_nas.ranking import spearman
 
 FORMAT_VERSION = 1
 
@@ -233,8 +234,8 @@ class LatencyTable:
         return TableError(
             num_models=len(models),
             mean_error=float(np.mean(np.abs(predicted - measured) / measured)),
-            rank_correlation=_spearman(predicted, measured),
-            flops_rank_correlation=_spearman(flops, measured),
+            rank_correlation=spearman(predicted, measured),
+            flops_rank_correlation=spearman(flops, measured),
         )
 
     def predict(self, model):
@@ -410,21 +411,6 @@ def _fit(sums_ms, measured_ms):
     # One model, or noise: no model takes less than nothing.
     scale = columns[:, 0].sum() / (columns[:, 0] ** 2).sum()
     return float(scale), 0.0
-
-
-def _spearman(first, second):
-    """The correlation of ranks; NaN if one does not vary."""
-    ranks = [_ranks(np.asarray(values)) for values in (first, second)]
-    if any(np.ptp(one) == 0 for one in ranks):
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
-
-
-def _ranks(values):
-    """Ranks from 0; equal values share the mean of theirs."""
-    less = (values[:, None] > values[None, :]).sum(axis=1)
-    equal = (values[:, None] == values[None, :]).sum(axis=1)
-    return less + (equal - 1) / 2
 
 
 def _not_a_table(path, error):

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from keras_nas.ranking import kendall_tau, spearman
+
 
 @dataclasses.dataclass(frozen=True)
 class RankCorrelation:
@@ -79,7 +81,7 @@ def rank_correlation(supernet_scores, trained_scores, seed=0):
     return RankCorrelation(
         kendall_tau=kendall_tau(*scores),
         interval=(float(low), float(high)),
-        spearman=float(np.corrcoef(*map(_ranks, scores))[0, 1]),
+        spearman=spearman(*scores),
         supernet_scores=scores[0].tolist(),
         trained_scores=scores[1].tolist(),
     )
@@ -152,34 +154,3 @@ def check_metric(metric, trials):
                 f"without `val_`. Trial {trial.trial_id} reports {known}. "
                 f"Received: metric={metric!r}"
             )
-
-
-def kendall_tau(first, second):
-    """Returns Kendall's tau-b, which allows for ties.
-
-    Args:
-        first: Array of floats.
-        second: Array of floats.
-
-    Reference:
-
-    - [Kendall, 1945](https://doi.org/10.1093/biomet/33.3.239)
-
-    Example:
-
-    >>> kendall_tau([1, 2, 3], [1, 3, 2])
-    0.3333333333333333
-    """
-    signs = [
-        np.sign(np.subtract.outer(values, values)).ravel()
-        for values in (np.asarray(first, float), np.asarray(second, float))
-    ]
-    scale = np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum())
-    return float(signs[0] @ signs[1] / scale) if scale else float("nan")
-
-
-def _ranks(values):
-    """Returns ranks from 0; equal values share the mean of theirs."""
-    below = (values[:, None] > values).sum(axis=1)
-    equal = (values[:, None] == values).sum(axis=1)
-    return below + (equal - 1) / 2
