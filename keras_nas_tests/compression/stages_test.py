@@ -5,27 +5,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from keras import layers
 
 import keras_nas as nas
 from keras_nas.compression import compress
 from keras_nas.compression.stages import make_stages
-
-X = np.random.default_rng(0).normal(size=(32, 8)).astype("float32")
-Y = (X[:, 0] > 0).astype("int64")
-
-
-def mlp():
-    model = keras.Sequential(
-        [
-            keras.Input((8,), name="x"),
-            layers.Dense(16, "relu", name="hidden"),
-            layers.Dense(2, "softmax", name="head"),
-        ]
-    )
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    return model
-
+from keras_nas_tests.compression.small_mlp import X, Y, mlp
 
 MISTAKES = [
     ({"prune": 1.0}, "`prune`.*at least 0 and below 1, .*prune=1.0"),

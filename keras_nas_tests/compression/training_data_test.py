@@ -8,21 +8,7 @@ from keras import layers
 
 import keras_nas as nas
 from keras_nas.compression import Bridge, compress, prune_channels
-
-X = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
-Y = (X[:, 0] > 0).astype("int64")
-
-
-def mlp():
-    model = keras.Sequential(
-        [
-            keras.Input((8,), name="x"),
-            layers.Dense(16, "relu", name="hidden"),
-            layers.Dense(2, "softmax", name="head"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    return model
+from keras_nas_tests.compression.small_mlp import X, Y, mlp
 
 
 def two_inputs():

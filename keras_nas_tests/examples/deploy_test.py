@@ -1,26 +1,13 @@
 """The example makes files that are right and within its limits."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 from keras_nas import export
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from keras_nas_tests.examples.running import run_example
 
 
 def test_the_example_writes_checked_files_and_their_card(tmp_path):
-    child = subprocess.run(
-        [sys.executable, "examples/deploy.py", f"--output={tmp_path}"],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert child.returncode == 0, child.stderr
+    printed = run_example("deploy", f"--output={tmp_path}")
     card = json.loads((tmp_path / "model_card.json").read_text())
     assert card["models"][0]["score"] > 0.95
     (best,) = [f for f in card["files"] if f["name"] == card["best"]]
@@ -29,4 +16,4 @@ def test_the_example_writes_checked_files_and_their_card(tmp_path):
     assert best["accuracy_drop"] <= 0.01
     file = export.TFLiteModel.load(tmp_path / best["file"])
     assert file.metadata["outputs"][0]["labels"][7] == "digit 7"
-    assert "is it a 7? True" in child.stdout
+    assert "is it a 7? True" in printed

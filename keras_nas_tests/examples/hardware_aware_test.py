@@ -1,30 +1,15 @@
 """The example finds a front, and writes what it says."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 from keras_nas import export
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from keras_nas_tests.examples.running import run_example
 
 
 def test_the_example_finds_a_front_of_small_files(tmp_path):
-    child = subprocess.run(
-        [
-            *(sys.executable, "examples/hardware_aware.py"),
-            *(f"--output={tmp_path}", "--trials=3", "--epochs=6"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert child.returncode == 0, child.stderr
-    front = re.findall(r"trial \d+: ([\d.]+)%, ([\d.]+) ms", child.stdout)
+    flags = (f"--output={tmp_path}", "--trials=3", "--epochs=6")
+    printed = run_example("hardware_aware", *flags)
+    front = re.findall(r"trial \d+: ([\d.]+)%, ([\d.]+) ms", printed)
     accuracies = [float(accuracy) for accuracy, _ in front]
     latencies = [float(latency_ms) for _, latency_ms in front]
     # Best accuracy first; the others are there because they are faster.

@@ -1,30 +1,13 @@
 """The example finds a good network, and goes on where it was."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from keras_nas_tests.examples.running import run_example
 
 
 def run(tmp_path, trials):
-    command = [
-        "examples/weight_sharing.py",
-        f"--output={tmp_path}",
-        f"--trials={trials}",
-    ]
-    child = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert child.returncode == 0, child.stderr
-    return child.stdout
+    flags = (f"--output={tmp_path}", f"--trials={trials}")
+    return run_example("weight_sharing", *flags)
 
 
 def test_the_example_scores_by_shared_weights(tmp_path):
