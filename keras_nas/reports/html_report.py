@@ -33,7 +33,7 @@ def write_html_report(results, path, drawings=()):
 
     Example:
 
-    >>> import tempfile
+    >>> import os, tempfile
     >>> import keras_tuner
     >>> from keras_nas.reports import SearchResults
     >>> results = SearchResults(
