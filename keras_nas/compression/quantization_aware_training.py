@@ -16,6 +16,10 @@ _ACTIVATIONS = frozenset(
 )
 # It knows these only together with others, or by taking them apart.
 _TRANSFORMED = ("BatchNormalization", "SeparableConv2D")
+# TFLite gives their output the scale of their input. TF-MOT emulates another,
+# and where a `Concatenate` follows, which asks for one scale too, the converter
+# finds no way out.
+_SAME_SCALE = ("AveragePooling1D", "AveragePooling2D")
 
 
 class QuantizationAwareTraining(CompressionStage):
@@ -130,6 +134,9 @@ def _refusal(layer, source, registry):
         return "" if source is None else _describe(source)
     if kind not in _TRANSFORMED and not registry.supports(layer):
         return _describe(source or layer)
+    if kind == "BatchNormalization" and not _follows_kernel(layer):
+        # TF-MOT would refuse these one by one, each time from the start.
+        return _describe(source or layer)
     name = _unknown_activation(layer)
     if name is not None:
         return (
@@ -137,6 +144,12 @@ def _refusal(layer, source, registry):
             "conversion quantises the layer"
         )
     return None
+
+
+def _follows_kernel(layer):
+    """Whether a layer is given the output of one that has weights."""
+    before = layer.inbound_nodes[0].inbound_layers
+    return not isinstance(before, list) and bool(before.weights)
 
 
 def _unknown_activation(layer):
@@ -173,9 +186,11 @@ def _quantized(model, names, scheme):
     own_classes[no_emulation.__name__] = no_emulation
 
     def annotate(layer):
-        if layer.name in names:
+        if layer.name in names and type(layer).__name__ not in _SAME_SCALE:
             return quantization.quantize_annotate_layer(layer)
-        if registry.supports(layer) and _unknown_activation(layer):
+        if layer.name in names or (
+            registry.supports(layer) and _unknown_activation(layer)
+        ):
             # TF-MOT would quantise what the next layer is given, and fails at
             # an activation which it does not know.
             return quantization.quantize_annotate_layer(layer, no_emulation())

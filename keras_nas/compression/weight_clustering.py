@@ -32,6 +32,12 @@ _CLUSTERED = frozenset(
     ]
 )
 
+# As if each weight went its own step, and those of a cluster were averaged
+# then. The default, the sum of thousands of gradients, makes steps so much
+# larger that SGD tears networks apart at the rate they were trained with. (The
+# value of an enumeration that TF-MOT does not export.)
+_AVERAGE = "GradientAggregation.AVG"
+
 
 class WeightClustering(CompressionStage):
     """Gives each kernel a small number of different values.
@@ -90,6 +96,7 @@ class WeightClustering(CompressionStage):
                         clustering.CentroidInitialization.KMEANS_PLUS_PLUS
                     ),
                     preserve_sparsity=_is_pruned(layer),
+                    cluster_gradient_aggregation=_AVERAGE,
                 )
             except ValueError as error:
                 notes[source.name] = f"TF-MOT refuses it: {error}"

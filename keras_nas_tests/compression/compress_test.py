@@ -410,6 +410,20 @@ def test_clusters():
     assert result.report["hidden"].num_clusters <= 8
 
 
+def test_clusters_take_steps_as_large_as_those_of_single_weights():
+    x, y = data()
+    model = model_of(
+        layers.Flatten(), layers.Dense(512, activation="relu", name="hidden")
+    )
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    before = kernel(model, "hidden")
+    result = compress(model, x, y, cluster=8, epochs=2, verbose=0)
+    after = kernel(result.model, "hidden")
+    # With the sum of their gradients, two values are left.
+    assert num_values(after) == 8
+    assert after.std() == pytest.approx(before.std(), rel=0.1)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -682,6 +696,29 @@ def test_a_separable_convolution_trained_for_int8():
     )
     assert result.report["second"].done == ["pruned", "trained for int8"]
     assert result.report["second"].notes == ["but for its depthwise kernel"]
+
+
+@pytest.mark.parametrize("pooling", ["AveragePooling2D", "MaxPooling2D"])
+def test_a_concatenation_with_a_pooling_trained_for_int8(pooling):
+    x, y = data()
+    inputs = keras.Input((8, 8, 1))
+    beside = layers.Conv2D(4, 3, padding="same")(inputs)
+    pooled = getattr(layers, pooling)(2)(layers.Conv2D(4, 1)(beside))
+    after = layers.Conv2D(4, 3, padding="same")(pooled)
+    joined = layers.Concatenate()([pooled, after])
+    normalized = layers.BatchNormalization(name="lone")(joined)
+    features = layers.GlobalAveragePooling2D()(layers.ReLU()(normalized))
+    outputs = layers.Dense(2, activation="softmax")(features)
+    model = keras.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert result.report.skipped == {
+        "lone": "TF-MOT does not train BatchNormalization for int8; the "
+        "conversion quantises it"
+    }
+    file = result.to_tflite("int8", representative_data=x)
+    assert export.verify(file, result.reference_model("int8"), x).passed
+    assert not file.float_operations
 
 
 def test_layers_of_other_settings_keep_their_zeros():
