@@ -12,7 +12,7 @@ from keras_nas.compression.legacy_keras import import_tfmot
 _REFUSED = re.compile(r"Layer (\S+?):")
 # What TF-MOT emulates at the end of a layer, and in an `Activation`.
 _ACTIVATIONS = frozenset(
-    ["gelu", "linear", "relu", "sigmoid", "softmax", "swish", "tanh"]
+    [None, "gelu", "linear", "relu", "sigmoid", "softmax", "swish", "tanh"]
 )
 # It knows these only together with others, or by taking them apart.
 _TRANSFORMED = ("BatchNormalization", "SeparableConv2D")
@@ -94,7 +94,9 @@ class QuantizationAwareTraining(CompressionStage):
                     layer = bridge.layer_of(name) or bridge.model.get_layer(
                         name
                     )
-                    reason = f"{_describe(layer)}: {error}"
+                    reason = _describe(layer)
+                    if not _REFUSED.match(str(error)):
+                        reason = f"{reason}: {error}"
                     _note(notes, bridge, name, reason)
         # Before the training they can be told by their values.
         self._variables = _find_variables(bridge, model)
@@ -134,9 +136,6 @@ def _refusal(layer, source, registry):
         return "" if source is None else _describe(source)
     if kind not in _TRANSFORMED and not registry.supports(layer):
         return _describe(source or layer)
-    if kind == "BatchNormalization" and not _follows_kernel(layer):
-        # TF-MOT would refuse these one by one, each time from the start.
-        return _describe(source or layer)
     name = _unknown_activation(layer)
     if name is not None:
         return (
@@ -146,17 +145,17 @@ def _refusal(layer, source, registry):
     return None
 
 
-def _follows_kernel(layer):
-    """Whether a layer is given the output of one that has weights."""
-    before = layer.inbound_nodes[0].inbound_layers
-    return not isinstance(before, list) and bool(before.weights)
-
-
 def _unknown_activation(layer):
     """Returns the name of an activation that TF-MOT cannot emulate."""
+    name = _activation_name(layer)
+    return None if name in _ACTIVATIONS else name
+
+
+def _activation_name(layer):
     activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", type(activation).__name__)
-    return None if activation is None or name in _ACTIVATIONS else name
+    if activation is None:
+        return None
+    return getattr(activation, "__name__", type(activation).__name__)
 
 
 def _describe(layer):
@@ -232,7 +231,9 @@ def _blamed(error, model, names, scheme):
     """Returns the names of layers to leave alone after an error of TF-MOT."""
     match = _REFUSED.match(str(error))
     if match and match[1] in names:
-        return [match[1]]
+        # TF-MOT names one, and Xception has 34 like it.
+        place = _place(model.get_layer(match[1]))
+        return [n for n in names if _place(model.get_layer(n)) == place]
     alone = [
         name
         for name in names
@@ -240,6 +241,20 @@ def _blamed(error, model, names, scheme):
     ]
     # No layer by itself: they do not go together.
     return alone or names
+
+
+def _place(layer):
+    """What decides whether TF-MOT takes a layer together with the one before.
+
+    Returns:
+        Anything that is equal for layers of one kind behind layers of one kind.
+    """
+    before = layer.inbound_nodes[0].inbound_layers
+    described = [
+        (type(one), _activation_name(one), len(one.outbound_nodes))
+        for one in _as_list(before)
+    ]
+    return type(layer), _activation_name(layer), described
 
 
 def _can_be_quantized(layer, scheme):
