@@ -1,5 +1,7 @@
 """Bayesian optimization with a Gaussian process (Kandasamy et al., 2018)."""
 
+import itertools
+
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
 
@@ -51,6 +53,17 @@ _MAX_REMEMBERED = 300
 # With fewer, the random start takes no notice of them.
 _MIN_INFEASIBLE = 10
 _STEP_OF_REMEMBERING = 50
+
+# What is less likely to keep the constraints is proposed only if nothing else
+# is left. To screen a candidate costs little, and the best architectures often
+# lie just within a limit. On NAS-Bench-201, with the fastest quarter allowed,
+# the regret after 200 trials was .22 with 0.5 here, for 0.9 candidates turned
+# away a trial, .03 with 0.1 for 5, and .01 with 0.01 for 10.
+_LIKELY = np.log(0.1)
+_UNLIKELY = -1000.0
+# Logarithms of costs: of none, and the noise as a share of their deviation.
+_SMALLEST_RATIO = 1e-6
+_COST_NOISE = 0.02
 
 # Candidates whose exact deviation is computed at a time, most promising first.
 _CHUNK = 256
@@ -202,6 +215,10 @@ class BayesianOptimizationOracle(Oracle):
         return model.condition(x, to_scores(losses))
 
     def _fitted(self, name, items, scores):
+        """Returns the model of scores, fitted to some items."""
+        return self._fitted_process(name, items, scores)
+
+    def _fitted_process(self, name, items, scores):
         key = [_key(item) for item in items], scores.tolist()
         if self._models.get(name, (None,))[0] != key:
             pool = self._pool
@@ -211,50 +228,95 @@ class BayesianOptimizationOracle(Oracle):
         return self._models[name][1]
 
     def _feasibility(self, trials):
-        """The logarithm of the probability that a constraint is kept.
-
-        Failing is a violation too. Violations are regressed on by rank, with
-        all that went well in the last place.
+        """How likely it is that nothing goes wrong.
 
         Returns:
-            Function of encoded rows, or `None` if nothing has gone wrong.
+            Function of encoded rows that returns two arrays of logarithms of
+            probabilities: not to fail, and to keep the constraints. `None` if
+            nothing has gone wrong.
+        """
+        success, within = self._success(trials), self._within_limits()
+        if success is None and not within:
+            return None
+
+        def log_probabilities(x):
+            nothing = np.zeros(len(x))
+            return (
+                nothing if success is None else success(x),
+                sum((function(x) for function in within), nothing),
+            )
+
+        return log_probabilities
+
+    def _success(self, trials):
+        """The probability not to fail.
+
+        Violations of which no more is known than that count as failures. They
+        are regressed on by rank, with all that went well in the last place.
         """
         failed = [
             self.trials[i]
             for i in self.end_order
             if self.trials[i].status == TrialStatus.FAILED
         ]
-        if not self.infeasible and not failed:
+        unknown = [
+            item for item in self._infeasible_items() if not self._ratios(item)
+        ]
+        if not failed and not unknown:
             return None
-        violations = {}
-        fitted, rest = [], []
-        for items in (trials, failed, self._infeasible_items()):
-            items, size = _remembered(items)
-            fitted += items[:size]
-            rest += items[size:]
-        for item in fitted + rest:
-            if isinstance(item, tuple):
-                violations[_key(item)] = float(item[1]["violation"])
-        for trial in failed:
-            # As bad as what is infeasible usually is.
-            violations[trial.trial_id] = 1.0
-
-        items = fitted + rest
+        violations = {_key(item): item[1]["violation"] for item in unknown}
+        # As bad as what is infeasible usually is.
+        violations |= {trial.trial_id: 1.0 for trial in failed}
+        items, size = _fitted_first(trials, failed, unknown)
         losses = np.array([violations.get(_key(item), 0.0) for item in items])
-        y = _rank_scores(losses[: len(fitted)])
-        model = self._fitted("feasibility", fitted, y)
+        model = self._fitted_process(
+            "success", items[:size], _rank_scores(losses[:size])
+        )
         y = _rank_scores(losses)
         model.condition(self._encoded(items), y)
         is_feasible = losses == 0
         limit = y[~is_feasible].max()
         limit = (limit + y.max()) / 2 if is_feasible.any() else limit + 0.5
+        return _log_chance(model, limit, sign=1, noise=0.1)
 
-        def log_probability(x):
-            means, deviations = model.predict(x)
-            chance = normal_cdf((means - limit) / np.hypot(deviations, 0.1))
-            return np.log(np.maximum(chance, 1e-300))
+    def _within_limits(self):
+        """The probabilities to keep the constraints, one each.
 
-        return log_probability
+        Of each cost that was too high once, the logarithm is modelled, with
+        what is known of all that was screened.
+        """
+        screened = [*self.trials.values()], self._infeasible_items()
+        names = {
+            name
+            for item in itertools.chain(*screened)
+            for name in self._ratios(item)
+        }
+        functions = []
+        for name in sorted(names):
+            items, size = _fitted_first(
+                *(
+                    [item for item in items if name in self._ratios(item)]
+                    for items in screened
+                )
+            )
+            ratios = [self._ratios(item)[name] for item in items]
+            if max(ratios) <= 1:
+                continue
+            costs = np.log(np.maximum(ratios, _SMALLEST_RATIO))
+            mean = costs[:size].mean()
+            deviation = costs[:size].std() or 1.0
+            y = (costs - mean) / deviation
+            model = self._fitted_process(f"cost {name}", items[:size], y[:size])
+            model.condition(self._encoded(items), y)
+            limit = -mean / deviation
+            functions.append(_log_chance(model, limit, -1, _COST_NOISE))
+        return functions
+
+    def _ratios(self, item):
+        """What was measured of a candidate to the limits, by name."""
+        if isinstance(item, tuple):
+            return item[1].get("ratios", {})
+        return self.ratios.get(item.trial_id, {})
 
     # Candidates
 
@@ -306,7 +368,7 @@ class BayesianOptimizationOracle(Oracle):
         rows = self._pool.without(rows, self._known_rows())
         if not len(rows):
             return self.random_values(rng)
-        chances = np.exp(feasibility(self._pool.encode(rows)))
+        chances = np.exp(sum(feasibility(self._pool.encode(rows))))
         chances += 1e-12
         index = rng.choice(len(rows), p=chances / chances.sum())
         return self._pool.values(rows[index])
@@ -363,6 +425,17 @@ class BayesianOptimizationOracle(Oracle):
         return self._pool.mutate(copies, rng, _SMALL_STEPS)
 
 
+def _log_chance(model, limit, sign, noise):
+    """The probability to be on one side of a limit, as a function."""
+
+    def log_probability(x):
+        means, deviations = model.predict(x)
+        z = sign * (means - limit) / np.hypot(deviations, noise)
+        return np.log(np.maximum(normal_cdf(z), 1e-300))
+
+    return log_probability
+
+
 def _rank_scores(losses):
     return -normal_quantiles(losses)
 
@@ -393,7 +466,9 @@ def _scores(x, acquisition, feasibility, seen=()):
             break
         scores[chunk] = exact(x[chunk])
         if feasibility is not None:
-            scores[chunk] += feasibility(x[chunk])
+            success, within = feasibility(x[chunk])
+            unlikely = np.where(within < _LIKELY, _UNLIKELY + within, 0.0)
+            scores[chunk] += success + unlikely
     return scores
 
 
@@ -415,6 +490,20 @@ def _kept(trials, loss):
     best = np.sort(np.argsort(losses, kind="stable")[:_BEST_KEPT])
     kept = [earlier[i] for i in best] + trials[number - _LATEST_KEPT :]
     return kept, _BEST_KEPT + _LATEST_KEPT
+
+
+def _fitted_first(*lists):
+    """Joins the latest of lists of items; those to fit a model to come first.
+
+    Returns:
+        The items, and how many of them a model is fitted to.
+    """
+    fitted, rest = [], []
+    for items in lists:
+        items, size = _remembered(items)
+        fitted += items[:size]
+        rest += items[size:]
+    return fitted + rest, len(fitted)
 
 
 def _remembered(items):

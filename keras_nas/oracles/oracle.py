@@ -166,12 +166,14 @@ class Oracle(keras_tuner.Oracle):
         self._imported_space = 0  # Its size when they were compared with it.
         self._seen = set()
         # Set by a tuner that has constraints: a function of hyperparameter
-        # values that returns a violation (0.0 is feasible) and its reason.
+        # values that returns a dict: "violation", 0.0 if it is feasible, the
+        # "reason", and "ratios" of what was measured to the limits by name.
         self.screen = None
         # Set with it: a function that says whether to look no further. Among
         # few feasible architectures the next may be a long time to come.
         self.is_over = None
         self.infeasible = []
+        self.ratios = {}  # Of the trials that were screened, by ID.
         # Set by oracles that end trials early: a rule of
         # `keras_nas.stopping` that the tuner asks after each epoch.
         self.stopping_rule = None
@@ -593,14 +595,14 @@ class Oracle(keras_tuner.Oracle):
                 )
             if values is None or self.screen is None:
                 return response
-            violation, reason = self.screen(values)
-            if violation <= 0:
+            screened = self.screen(values)
+            if screened["violation"] <= 0:
+                self.ratios[trial_id] = screened.get("ratios", {})
                 return response
             self.infeasible.append(
                 {
                     "values": values,
-                    "violation": violation,
-                    "reason": reason,
+                    **screened,
                     # When it was found, for oracles that learn in order.
                     "ended_trials": len(self.end_order),
                 }
@@ -759,6 +761,7 @@ class Oracle(keras_tuner.Oracle):
         """Returns what a resumed search has to know."""
         return super().get_state() | {
             "infeasible": self.infeasible,
+            "ratios": self.ratios,
             "enqueued": self._enqueued,
             "ever_enqueued": self._ever_enqueued,
             "default_is_enqueued": self._default_is_enqueued,
@@ -769,6 +772,7 @@ class Oracle(keras_tuner.Oracle):
         """Restores what `get_state` returned."""
         super().set_state(state)
         self.infeasible = state.get("infeasible", [])
+        self.ratios = state.get("ratios", {})
         self._enqueued = state.get("enqueued", [])
         self._ever_enqueued = state.get("ever_enqueued", [])
         self._default_is_enqueued = state.get("default_is_enqueued", False)

@@ -100,8 +100,6 @@ class PredictorGuidedOracle(BayesianOptimizationOracle):
         self.columns = columns
 
     def _fitted(self, name, items, scores):
-        if name == "feasibility":
-            return super()._fitted(name, items, scores)
         key = [item.trial_id for item in items], scores.tolist()
         if self._models.get(name, (None,))[0] != key:
             pool = self._pool

@@ -402,7 +402,7 @@ class GradientTuner(Tuner):
         for values in most_probable_architectures(
             self.probabilities, self.oracle.get_space(), self.fixed
         ):
-            if self.constraints and self._screen(values)[0] > 0:
+            if self.constraints and self._screen(values)["violation"] > 0:
                 infeasible += 1
                 if infeasible == _MAX_INFEASIBLE:
                     break

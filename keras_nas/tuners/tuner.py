@@ -6,6 +6,7 @@ constructor reloads a project before the subclass can say a word.
 
 import html
 import inspect
+import math
 import os
 import time
 import traceback
@@ -799,44 +800,45 @@ class Tuner(keras_tuner.Tuner):
     # During a search.
 
     def _screen(self, values):
-        """Measures a candidate: its violation of the constraints, and why."""
+        """Compares a candidate with the constraints, see `Oracle.screen`."""
         hp = self.oracle.get_space()
         hp.values = dict(values)
         key = architectures.canonical_key(hp.values, hp)
-        if key in self._screened:
-            return 0.0, ""  # It was found feasible before.
-        measured = {}
-        try:
-            clear_session()
-            model = self.runner.build(hp)
-            check_built(model)
-            for constraint in self.constraints:
-                if constraint.name not in measured:
-                    measured[constraint.name] = constraint.measure(model)
-        except FatalError:
-            raise
-        except Exception:
-            return 0.0, ""  # The trial will show it, and be recorded.
-        total, reasons = 0.0, []
+        # It may have been found feasible before.
+        measured = self._screened.get(key) or {}
+        if not measured:
+            try:
+                clear_session()
+                model = self.runner.build(hp)
+                check_built(model)
+                for constraint in self.constraints:
+                    if constraint.name not in measured:
+                        measured[constraint.name] = constraint.measure(model)
+            except FatalError:
+                raise
+            except Exception:
+                # The trial will show it, and be recorded.
+                return {"violation": 0.0, "reason": "", "ratios": {}}
+        total, reasons, ratios = 0.0, [], {}
         for constraint in self.constraints:
-            value = measured[constraint.name]
+            name, value = constraint.name, measured[constraint.name]
             violation = constraint.violation(value)
+            ratio = 1 + violation if violation else value / constraint.limit
+            ratios[name] = max(float(ratio), ratios.get(name, -math.inf))
             if violation > 0:
                 total += violation
-                reasons.append(
-                    f"{constraint.name} {value:,} of {constraint.limit:,}"
-                )
-        if not reasons:
+                reasons.append(f"{name} {value:,} of {constraint.limit:,}")
+        reason = " and ".join(reasons)
+        if reasons:
+            self._turned_away += 1
+            self._progress.prepare(
+                f"{counted(self._turned_away, 'candidate')} turned away by the "
+                f"constraints; the last: {reason}"
+            )
+        else:
             self._screened[key] = measured
             self._turned_away = 0
-            return 0.0, ""
-        self._turned_away += 1
-        reason = " and ".join(reasons)
-        self._progress.prepare(
-            f"{counted(self._turned_away, 'candidate')} turned away by the "
-            f"constraints; the last: {reason}"
-        )
-        return total, reason
+        return {"violation": total, "reason": reason, "ratios": ratios}
 
     def _is_over(self):
         is_idle = not self.oracle.ongoing_trials

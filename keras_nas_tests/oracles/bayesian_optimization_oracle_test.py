@@ -1,11 +1,17 @@
 """Tests of Bayesian optimization beyond the contract of all oracles."""
 
+import itertools
+
 import keras_tuner
 import numpy as np
 import pytest
 
 from keras_nas import oracles
-from keras_nas_tests.oracles.oracle_contract import toy_loss, toy_space
+from keras_nas_tests.oracles.oracle_contract import (
+    Project,
+    toy_loss,
+    toy_space,
+)
 
 
 def create(space, **arguments):
@@ -124,3 +130,77 @@ def test_imported_trials_count_as_initial_points(oracle_class, tmp_path):
     assert proposals[:2] == at_random[:2]
     assert proposals[2] != at_random[2]
     assert searched(oracle_class, num_initial_points=8)[0] != at_random[0]
+
+
+# What is more costly is better, so that the best is just within the limit.
+COSTS = {"a": 1.0, "b": 2.0, "c": 3.5, "d": 6.0}
+LIMIT = 16.0
+
+
+def cost(values):
+    return sum(COSTS[values[f"op{i}"]] * (1 + 0.3 * i) for i in range(5))
+
+
+def loss_within(values):
+    return -cost(values) + 4 * (values["op0"] == "b") * (values["op3"] == "b")
+
+
+def screen(values):
+    return {
+        "violation": max(0.0, cost(values) / LIMIT - 1),
+        "reason": "cost",
+        "ratios": {"cost": cost(values) / LIMIT},
+    }
+
+
+def constrained_search(seed=0, **arguments):
+    space = keras_tuner.HyperParameters()
+    for i in range(5):
+        space.Choice(f"op{i}", list(COSTS))
+    oracle = create(space, seed=seed, max_trials=None, **arguments)
+    oracle.screen = screen
+    return oracle
+
+
+def test_the_best_within_a_limit_is_found_by_what_is_known_of_the_cost():
+    everything = [
+        {f"op{i}": op for i, op in enumerate(ops)}
+        for ops in itertools.product(COSTS, repeat=5)
+    ]
+    feasible = [values for values in everything if cost(values) <= LIMIT]
+    assert len(feasible) / len(everything) == pytest.approx(0.09, abs=0.02)
+    best = min(map(loss_within, feasible))
+    for seed in range(3):
+        oracle = constrained_search(seed)
+        tried = search(oracle, loss_within, trials=30)
+        assert min(map(loss_within, tried)) == best
+        # Ten in a row at random; few once the cost is known.
+        late = [one for one in oracle.infeasible if one["ended_trials"] >= 12]
+        assert len(late) <= 2 * 18
+
+
+def test_a_resume_knows_what_the_costs_were(tmp_path):
+    def open_project(directory):
+        directory.mkdir(exist_ok=True)
+        return Project(directory).open(constrained_search())
+
+    whole = open_project(tmp_path / "whole")
+    expected = search(whole, loss_within, trials=18)
+    found = []
+    for _ in range(3):
+        resumed = open_project(tmp_path / "parts")
+        found += search(resumed, loss_within, trials=6)
+    assert found == expected
+    assert resumed.infeasible == whole.infeasible
+
+
+def test_without_costs_it_goes_by_the_violations():
+    oracle = constrained_search(num_initial_points=5)
+    oracle.screen = lambda values: {
+        "violation": float(values["op0"] == "d"),
+        "reason": "no d",
+    }
+    tried = search(oracle, loss_within, trials=40)
+    assert not any(values["op0"] == "d" for values in tried)
+    # One in four, if nothing were learnt, and more, as "d" promises most.
+    assert len(oracle.infeasible) <= 8

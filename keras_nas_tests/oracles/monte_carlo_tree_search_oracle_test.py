@@ -128,7 +128,10 @@ def test_it_avoids_what_fails_and_what_is_infeasible():
     space.Choice("act", list("xyz"))
     space.Float("rate", 0.0, 1.0)
     oracle = tree_search(space, max_consecutive_failed_trials=100)
-    oracle.screen = lambda values: (float(values["act"] == "x"), "size")
+    oracle.screen = lambda values: {
+        "violation": float(values["act"] == "x"),
+        "reason": "size",
+    }
     ops = []
     for number in range(60):
         trial = oracle.create_trial("tuner0")

@@ -225,7 +225,11 @@ def test_what_violates_a_constraint_is_never_tried_and_learnt_from(create):
 
     def screen(values):
         cost = toy_metrics(values)["cost"]
-        return max(0.0, cost - 12) / 12, f"it costs {cost}"
+        return {
+            "violation": max(0.0, cost - 12) / 12,
+            "reason": f"it costs {cost}",
+            "ratios": {"cost": cost / 12},
+        }
 
     oracle.screen = screen
     proposals = search(oracle)

@@ -171,7 +171,10 @@ def test_with_one_objective_the_best_are_the_parents():
 def test_it_breeds_its_way_to_the_feasible_region():
     def screen(values):
         missing = 8 - list(values.values()).count("a")
-        return max(0.0, missing / 8), f"{missing} are missing"
+        return {
+            "violation": max(0.0, missing / 8),
+            "reason": f"{missing} are missing",
+        }
 
     rejected = []
     for seed in range(5):

@@ -240,7 +240,10 @@ def test_the_random_start_can_be_shorter_than_the_population():
 def test_it_breeds_its_way_to_the_feasible_region():
     def screen(values):
         missing = 8 - list(values.values()).count("a")
-        return max(0.0, missing / 8), f"{missing} are missing"
+        return {
+            "violation": max(0.0, missing / 8),
+            "reason": f"{missing} are missing",
+        }
 
     rejected = []
     for seed in range(5):

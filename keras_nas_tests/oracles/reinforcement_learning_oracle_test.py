@@ -85,7 +85,10 @@ def test_what_fails_becomes_less_likely(algorithm):
 @both
 def test_what_is_infeasible_becomes_less_likely(algorithm):
     oracle = learner(op_and_rate(), algorithm)
-    oracle.screen = lambda values: (float(values["op"] in "ab"), "size")
+    oracle.screen = lambda values: {
+        "violation": float(values["op"] in "ab"),
+        "reason": "size",
+    }
     found = []
     for _ in range(100):
         trial = oracle.create_trial("tuner0")
@@ -101,7 +104,10 @@ def test_a_resume_knows_what_was_infeasible_and_when(algorithm, tmp_path):
     def open_project(directory):
         directory.mkdir(exist_ok=True)
         oracle = learner(op_and_rate(), algorithm)
-        oracle.screen = lambda values: (float(values["op"] in "ab"), "size")
+        oracle.screen = lambda values: {
+            "violation": float(values["op"] in "ab"),
+            "reason": "size",
+        }
         return Project(directory).open(oracle)
 
     whole = search(open_project(tmp_path / "whole"), any_loss, trials=24)

@@ -32,7 +32,10 @@ def test_failed_trials_are_worse_than_completed_and_better_than_infeasible():
     space = toy_space()
     oracle = oracles.RandomOracle(OBJECTIVE, hyperparameters=space, seed=0)
     violations = iter([0.5, 0.1, 0.0, 0.0, 0.0])
-    oracle.screen = lambda values: (next(violations), "size")
+    oracle.screen = lambda values: {
+        "violation": next(violations),
+        "reason": "size",
+    }
     for loss in (2.0, None, 1.0):
         trial = oracle.create_trial("tuner0")
         status = "FAILED" if loss is None else "COMPLETED"
