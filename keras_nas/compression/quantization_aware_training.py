@@ -195,9 +195,35 @@ def _quantized(model, names, scheme):
             return quantization.quantize_annotate_layer(layer, no_emulation())
         return layer
 
+    _pass_over_names(model, tf_keras)
     with quantization.quantize_scope(own_classes):
         annotated = tf_keras.models.clone_model(model, clone_function=annotate)
         return quantization.quantize_apply(annotated, scheme)
+
+
+def _pass_over_names(model, tf_keras):
+    """Lets tf_keras give no new layer a name that is taken.
+
+    TF-MOT takes separable convolutions apart, and has tf_keras name the parts.
+    Keras 3 counts by itself, so both have a "conv2d". Of two with that name
+    one is lost: what follows it is not folded, or the search for it never ends.
+    """
+    layers = tf_keras.layers
+    for create in (
+        lambda: layers.Conv2D(1, 1),
+        lambda: layers.DepthwiseConv2D(1),
+    ):
+        base = _number_of(create().name)[0]
+        taken = [_number_of(layer.name) for layer in model.layers]
+        highest = max((n for name, n in taken if name == base), default=-1)
+        while _number_of(create().name)[1] < highest:
+            pass
+
+
+def _number_of(name):
+    """Takes the number off an automatic name; 0 if it has none."""
+    base, _, number = name.rpartition("_")
+    return (base, int(number)) if number.isdigit() and base else (name, 0)
 
 
 @functools.cache

@@ -698,6 +698,25 @@ def test_a_separable_convolution_trained_for_int8():
     assert result.report["second"].notes == ["but for its depthwise kernel"]
 
 
+def test_names_of_keras_3_do_not_stop_tfmot_from_folding():
+    """TF-MOT takes the layer apart, into a "conv2d" of tf_keras's counting."""
+    x, y = data()
+    model = model_of(
+        layers.Conv2D(4, 3, use_bias=False, name="conv2d"),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.SeparableConv2D(4, 3, use_bias=False),
+        layers.BatchNormalization(),
+        layers.DepthwiseConv2D(3, use_bias=False, name="depthwise_conv2d_7"),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+    )
+    result = compress(model, x, y, quantization_aware=True, epochs=1, verbose=0)
+    assert result.report.skipped == {}
+    file = result.to_tflite("int8", representative_data=x)
+    assert export.verify(file, result.reference_model("int8"), x).passed
+
+
 @pytest.mark.parametrize("pooling", ["AveragePooling2D", "MaxPooling2D"])
 def test_a_concatenation_with_a_pooling_trained_for_int8(pooling):
     x, y = data()
