@@ -2,6 +2,7 @@
 
 import numbers
 
+import keras
 import numpy as np
 
 from keras_nas.compression.compression_stage import (
@@ -32,11 +33,9 @@ _CLUSTERED = frozenset(
     ]
 )
 
-# As if each weight went its own step, and those of a cluster were averaged
-# then. The default, the sum of thousands of gradients, makes steps so much
-# larger that SGD tears networks apart at the rate they were trained with. (The
-# value of an enumeration that TF-MOT does not export.)
-_AVERAGE = "GradientAggregation.AVG"
+# The values of an enumeration that TF-MOT does not export: what a cluster goes
+# by, of the gradients of its weights.
+_SUM, _AVERAGE = "GradientAggregation.SUM", "GradientAggregation.AVG"
 
 
 class WeightClustering(CompressionStage):
@@ -75,6 +74,7 @@ class WeightClustering(CompressionStage):
         del num_steps
         tfmot, tf_keras = import_tfmot()
         clustering = tfmot.clustering.keras
+        aggregation = _aggregation(bridge.source.optimizer)
         notes = {}
 
         def wrap_layer(layer):
@@ -96,7 +96,7 @@ class WeightClustering(CompressionStage):
                         clustering.CentroidInitialization.KMEANS_PLUS_PLUS
                     ),
                     preserve_sparsity=_is_pruned(layer),
-                    cluster_gradient_aggregation=_AVERAGE,
+                    cluster_gradient_aggregation=aggregation,
                 )
             except ValueError as error:
                 notes[source.name] = f"TF-MOT refuses it: {error}"
@@ -174,6 +174,19 @@ def check_num_clusters(num_clusters, keep_sparsity):
                 f"integer of at least {least}, or a dict of these by name of "
                 f"layer. Received: cluster={num_clusters!r}"
             )
+
+
+def _aggregation(optimizer):
+    """Chooses how the gradients of the weights of a cluster are put together.
+
+    With their average, a cluster goes as if each weight went its own step of
+    SGD, and all were averaged then. Their sum makes steps thousands of times
+    larger, which tears networks apart. Other optimizers give all steps one
+    size, and with the sum they learn a little better (on digits, 16 clusters:
+    a loss of 0.022 instead of 0.035).
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    return _AVERAGE if isinstance(inner, keras.optimizers.SGD) else _SUM
 
 
 def _refusal(layer, source, number):
