@@ -172,6 +172,8 @@ class Oracle(keras_tuner.Oracle):
         # Set with it: a function that says whether to look no further. Among
         # few feasible architectures the next may be a long time to come.
         self.is_over = None
+        # The limits of these constraints by name: of another search, if others.
+        self.limits = {}
         self.infeasible = []
         self.ratios = {}  # Of the trials that were screened, by ID.
         # Set by oracles that end trials early: a rule of
@@ -617,13 +619,14 @@ class Oracle(keras_tuner.Oracle):
 
     def _explain_rejections(self, what):
         nearest = min(self.infeasible, key=lambda one: one["violation"])
+        kept = "Finished trials are kept. " if self.end_order else ""
         return (
             f"{what} violate the constraints, so the "
             "search ends. Expected constraints that a fair part of the space "
             f"meets. The nearest of {len(self.infeasible)} infeasible "
-            f"architectures: {nearest['reason']}, {nearest['violation']:.1%} "
-            f"beyond the limit, with {nearest['values']}. Finished trials are "
-            "kept; relax the constraints, or add smaller options to the space."
+            f"architectures: {nearest['reason']}, with {nearest['values']}. "
+            f"{kept}Relax the constraints, or add smaller options to the "
+            "space, in a new search: `project_name=` or `overwrite=True`."
         )
 
     def _propose_once(self):

@@ -82,7 +82,7 @@ def check_constraints(constraints, oracle):
     """
     if isinstance(constraints, Cost):
         constraints = [constraints]
-    constraints = list(constraints)
+    constraints = list(() if constraints is None else constraints)
     for constraint in constraints:
         is_cost = isinstance(constraint, Cost)
         if not is_cost or constraint.limit is None:

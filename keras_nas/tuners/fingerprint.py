@@ -35,6 +35,7 @@ def fingerprint(oracle, space):
         "oracle": type(oracle).__name__,
         "objective": describe_objective(oracle.objective),
         "seed": oracle.seed,
+        "constraints": getattr(oracle, "limits", {}),
         "space": [_config(hp) for hp in space.space],
     }
 
@@ -69,6 +70,10 @@ def check_fingerprint(project_dir, oracle, space):
                 "another `project_name`."
             )
         names = ["oracle", "objective"]
+        # What was turned away would have to be judged anew, and trials that
+        # are finished may be beyond the new limits.
+        if "constraints" in then:  # Earlier versions did not note them.
+            names.append("constraints")
         # KerasTuner's oracles do not tell whether their seed is random.
         if not getattr(oracle, "seed_is_random", True):
             names.append("seed")

@@ -216,6 +216,9 @@ class Tuner(keras_tuner.Tuner):
         repair(oracle)
         if self.constraints:
             oracle.screen, oracle.is_over = self._screen, self._is_over
+            oracle.limits = {
+                one.name: float(one.limit) for one in self.constraints
+            }
         stopping_rule = check_stopping_rule(stopping_rule, oracle)
         self.keep_weights = keep_weights
         self.max_time = max_time

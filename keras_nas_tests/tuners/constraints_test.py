@@ -18,12 +18,16 @@ from keras_nas_tests.tuners.tiny_searches import (
 
 
 def make(tmp_path, max_parameters, tuner=nas.RandomSearch, **arguments):
-    arguments = {"max_trials": 6, "seed": 0} | arguments
+    defaults = {
+        "constraints": [nas.costs.Parameters(max_parameters)],
+        "max_trials": 6,
+        "seed": 0,
+    }
+    arguments = defaults | arguments
     return tuner(
         build,
         "val_loss",
         evaluator=ScoredByUnits(),
-        constraints=[nas.costs.Parameters(max_parameters)],
         directory=tmp_path,
         **arguments,
     )
@@ -152,6 +156,22 @@ def test_a_resumed_search_knows_what_is_infeasible(tmp_path):
         tuner.search(verbose=0)
     assert trials_of(tuner) == trials_of(whole)
     assert tuner.oracle.infeasible == whole.oracle.infeasible
+
+
+@pytest.mark.parametrize("limit", [16, 18, None])
+def test_other_limits_are_another_search(tmp_path, limit):
+    first = make(tmp_path, 17, max_trials=1)
+    first.search(verbose=0)
+    constraints = [nas.costs.Parameters(limit)] if limit else []
+    with pytest.raises(ValueError, match="`constraints` was .*17.0.*, is "):
+        make(tmp_path, None, constraints=constraints, max_trials=2)
+    again = make(tmp_path, 17, max_trials=1)
+    assert trials_of(again) == trials_of(first)
+
+
+def test_no_constraints(tmp_path):
+    tuner = make(tmp_path, None, constraints=None, max_trials=1)
+    assert tuner.constraints == []
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_a_fingerprint_says_what_makes_a_search():
         "oracle": "RandomOracle",
         "objective": "val_loss (min)",
         "seed": 3,
+        "constraints": {},
         "space": [
             {"class_name": type(hp).__name__, "config": hp.get_config()}
             for hp in space().space
