@@ -190,10 +190,9 @@ class TrialRunner:
             self._set_seed(number, run)
             model = self.build(hp)
             self._check_size(model)
-            if self.costs:
-                costs.measure(model)
-                # and whether or not anything had to be measured.
-                self._set_seed(number, run, 1)
+            costs.measure(model)
+            # and whether or not anything was, or had to be, measured.
+            self._set_seed(number, run, 1)
             return model
 
         def fit(model, callbacks, **changes):

@@ -4,6 +4,7 @@ import re
 import signal
 
 import keras
+import numpy as np
 import pytest
 
 import keras_nas as nas
@@ -182,3 +183,23 @@ def test_a_constraint_has_a_limit(tmp_path, constraint):
         nas.RandomSearch(
             build, "val_loss", constraints=[constraint], directory=tmp_path
         )
+
+
+def test_a_constraint_that_all_meet_changes_no_training(tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+
+    def losses(name, constraints):
+        tuner = nas.RandomSearch(
+            build,
+            "val_loss",
+            constraints=constraints,
+            max_trials=2,
+            seed=0,
+            directory=tmp_path,
+            project_name=name,
+        )
+        data = x, x[:, :1]
+        tuner.search(*data, validation_data=data, epochs=1, verbose=0)
+        return [trial.score for trial in tuner.oracle.trials.values()]
+
+    assert losses("with", [nas.costs.Parameters(10**6)]) == losses("none", [])
