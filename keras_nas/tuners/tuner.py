@@ -827,7 +827,8 @@ class Tuner(keras_tuner.Tuner):
             name, value = constraint.name, measured[constraint.name]
             violation = constraint.violation(value)
             ratio = 1 + violation if violation else value / constraint.limit
-            ratios[name] = max(float(ratio), ratios.get(name, -math.inf))
+            if math.isfinite(ratio):
+                ratios[name] = max(float(ratio), ratios.get(name, 0.0))
             if violation > 0:
                 total += violation
                 reasons.append(f"{name} {value:,} of {constraint.limit:,}")

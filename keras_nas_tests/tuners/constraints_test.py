@@ -203,3 +203,24 @@ def test_a_constraint_that_all_meet_changes_no_training(tmp_path):
         return [trial.score for trial in tuner.oracle.trials.values()]
 
     assert losses("with", [nas.costs.Parameters(10**6)]) == losses("none", [])
+
+
+@pytest.mark.parametrize("value", [float("inf"), 1e300])
+def test_a_cost_without_bounds(tmp_path, value):
+    class Memory(nas.costs.Cost):
+        name = "memory"
+
+        def measure(self, model):
+            units = model.layers[0].units
+            return value if units > 3 else float(units)
+
+    tuner = make(
+        tmp_path,
+        None,
+        nas.BayesianOptimization,
+        constraints=[Memory(10)],
+        num_initial_points=1,
+    )
+    tuner.search(verbose=0)
+    tried = {t.hyperparameters["units"] for t in tuner.oracle.trials.values()}
+    assert tried == {1, 2, 3}
