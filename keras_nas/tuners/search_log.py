@@ -110,17 +110,24 @@ class SearchLog:
         number = self.oracle.start_order.index(best[0].trial_id) + 1
         return f"{best[0].score:.5g} (trial {number})"
 
-    def conclude(self):
-        """Tells what the search has come to."""
+    def conclude(self, is_interrupted=False):
+        """Tells what the search has come to.
+
+        Args:
+            is_interrupted: Boolean, whether the user has stopped it.
+        """
         trials = self.oracle.trials.values()
         done = [t for t in trials if t.status == TrialStatus.COMPLETED]
         failed = [t for t in trials if t.status == TrialStatus.FAILED]
         stopped = sum(is_stopped(trial) for trial in done)
         early = f" ({stopped} of them stopped early)" if stopped else ""
         self.progress.note(
-            f"Search finished: {counted(len(done), 'trial')} completed"
+            f"Search {'stopped' if is_interrupted else 'finished'}: "
+            f"{counted(len(done), 'trial')} completed"
             f"{early}, {len(failed)} failed, in {self.project_dir}"
         )
+        if is_interrupted:
+            self.progress.note("Run the script again to go on.")
         infeasible = len(getattr(self.oracle, "infeasible", ()))
         if infeasible:
             self.progress.note(

@@ -395,7 +395,8 @@ class Tuner(keras_tuner.Tuner):
                 self._tensorboard.close()
                 self._stop_clock()
                 self.save()
-        self._log.conclude()
+        is_cut = self._interruption.is_wished and self.remaining_trials != 0
+        self._log.conclude(is_cut)
 
     def run_trial(self, trial, *fit_args, **fit_kwargs):
         """Scores one trial; override it as in KerasTuner, or not at all.

@@ -80,7 +80,8 @@ def test_ctrl_c_lets_the_trial_finish(tmp_path, capsys):
     assert [t.score for t in tuner.oracle.completed_trials()] == [1, 2]
     out = capsys.readouterr().out
     assert "Press Ctrl-C again to stop at once" in out
-    assert "Search finished: 2 trials completed" in out
+    assert "Search stopped: 2 trials completed" in out
+    assert "Run the script again to go on." in out
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
