@@ -267,7 +267,7 @@ def kept(path, make):
     """
     if not path.exists():
         storage.write_json(str(path), make())
-    return json.loads(path.read_text(encoding="utf-8"))
+    return storage.read_json(str(path))
 
 
 def finalists(options, tuner, trainings, validation):

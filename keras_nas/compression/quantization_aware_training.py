@@ -95,7 +95,7 @@ class QuantizationAwareTraining(CompressionStage):
                         name
                     )
                     reason = _describe(layer)
-                    if not _REFUSED.match(str(error)):
+                    if _refused_name(error, candidates) is None:
                         reason = f"{reason}: {error}"
                     _note(notes, bridge, name, reason)
         # Before the training they can be told by their values.
@@ -185,13 +185,14 @@ def _quantized(model, names, scheme):
     own_classes[no_emulation.__name__] = no_emulation
 
     def annotate(layer):
-        if layer.name in names and type(layer).__name__ not in _SAME_SCALE:
+        is_chosen = layer.name in names
+        if is_chosen and type(layer).__name__ not in _SAME_SCALE:
             return quantization.quantize_annotate_layer(layer)
-        if layer.name in names or (
+        # TF-MOT would quantise what the next layer is given, and fails at an
+        # activation which it does not know.
+        if is_chosen or (
             registry.supports(layer) and _unknown_activation(layer)
         ):
-            # TF-MOT would quantise what the next layer is given, and fails at
-            # an activation which it does not know.
             return quantization.quantize_annotate_layer(layer, no_emulation())
         return layer
 
@@ -209,12 +210,12 @@ def _pass_over_names(model, tf_keras):
     one is lost: what follows it is not folded, or the search for it never ends.
     """
     layers = tf_keras.layers
+    taken = [_number_of(layer.name) for layer in model.layers]
     for create in (
         lambda: layers.Conv2D(1, 1),
         lambda: layers.DepthwiseConv2D(1),
     ):
         base = _number_of(create().name)[0]
-        taken = [_number_of(layer.name) for layer in model.layers]
         highest = max((n for name, n in taken if name == base), default=-1)
         while _number_of(create().name)[1] < highest:
             pass
@@ -255,10 +256,10 @@ def _no_emulation_class():
 
 def _blamed(error, model, names, scheme):
     """Returns the names of layers to leave alone after an error of TF-MOT."""
-    match = _REFUSED.match(str(error))
-    if match and match[1] in names:
+    refused = _refused_name(error, names)
+    if refused is not None:
         # TF-MOT names one, and Xception has 34 like it.
-        place = _place(model.get_layer(match[1]))
+        place = _place(model.get_layer(refused))
         return [n for n in names if _place(model.get_layer(n)) == place]
     alone = [
         name
@@ -267,6 +268,12 @@ def _blamed(error, model, names, scheme):
     ]
     # No layer by itself: they do not go together.
     return alone or names
+
+
+def _refused_name(error, names):
+    """Returns the name of the layer that TF-MOT says it refuses, or `None`."""
+    match = _REFUSED.match(str(error))
+    return match[1] if match and match[1] in names else None
 
 
 def _place(layer):

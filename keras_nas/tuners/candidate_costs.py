@@ -1,5 +1,7 @@
 """What a candidate costs, measured once."""
 
+import math
+
 from keras_tuner.errors import FatalValueError
 
 
@@ -62,6 +64,30 @@ class CandidateCosts:
         if any(name not in self._values for name in self.names):
             self.measure(self._build())
         return {name: self._values[name] for name in self.names}
+
+
+def compare_with_limits(constraints, measured):
+    """Judges a candidate by what was measured of it.
+
+    Args:
+        constraints: List of `keras_nas.costs.Cost` with a limit.
+        measured: Dict of numbers by the name of the cost.
+
+    Returns:
+        Dict, see `Oracle.screen`.
+    """
+    total, reasons, ratios = 0.0, [], {}
+    for constraint in constraints:
+        name, value = constraint.name, measured[constraint.name]
+        violation = constraint.violation(value)
+        ratio = 1 + violation if violation else value / constraint.limit
+        if math.isfinite(ratio):
+            ratios[name] = max(float(ratio), ratios.get(name, 0.0))
+        if violation > 0:
+            total += violation
+            reasons.append(f"{name} {value:,} of {constraint.limit:,}")
+    reason = " and ".join(reasons)
+    return {"violation": total, "reason": reason, "ratios": ratios}
 
 
 def check_built(model):

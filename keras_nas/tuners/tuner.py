@@ -6,7 +6,6 @@ constructor reloads a project before the subclass can say a word.
 
 import html
 import inspect
-import math
 import os
 import time
 import traceback
@@ -53,7 +52,10 @@ from keras_nas.tuners.arguments import (
     check_workers,
     warn_of_ignored,
 )
-from keras_nas.tuners.candidate_costs import check_built
+from keras_nas.tuners.candidate_costs import (
+    check_built,
+    compare_with_limits,
+)
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import (
@@ -823,27 +825,17 @@ class Tuner(keras_tuner.Tuner):
             except Exception:
                 # The trial will show it, and be recorded.
                 return {"violation": 0.0, "reason": "", "ratios": {}}
-        total, reasons, ratios = 0.0, [], {}
-        for constraint in self.constraints:
-            name, value = constraint.name, measured[constraint.name]
-            violation = constraint.violation(value)
-            ratio = 1 + violation if violation else value / constraint.limit
-            if math.isfinite(ratio):
-                ratios[name] = max(float(ratio), ratios.get(name, 0.0))
-            if violation > 0:
-                total += violation
-                reasons.append(f"{name} {value:,} of {constraint.limit:,}")
-        reason = " and ".join(reasons)
-        if reasons:
+        screened = compare_with_limits(self.constraints, measured)
+        if screened["violation"] > 0:
             self._turned_away += 1
             self._progress.prepare(
                 f"{counted(self._turned_away, 'candidate')} turned away by the "
-                f"constraints; the last: {reason}"
+                f"constraints; the last: {screened['reason']}"
             )
         else:
             self._screened[key] = measured
             self._turned_away = 0
-        return {"violation": total, "reason": reason, "ratios": ratios}
+        return screened
 
     def _is_over(self):
         is_idle = not self.oracle.ongoing_trials

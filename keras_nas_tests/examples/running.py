@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def run_example(name, *flags):
+def run_example(name, *flags, timeout_s=600):
     """Returns what an example prints; fails if it fails."""
     child = subprocess.run(
         [sys.executable, f"examples/{name}.py", *flags],
@@ -16,7 +16,7 @@ def run_example(name, *flags):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=timeout_s,
     )
     assert child.returncode == 0, child.stderr
     return child.stdout

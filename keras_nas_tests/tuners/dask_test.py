@@ -4,8 +4,6 @@ import concurrent.futures
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 import weakref
 
@@ -15,6 +13,7 @@ import pytest
 
 import keras_nas as nas
 from keras_nas import storage
+from keras_nas_tests.examples.running import run_example
 from keras_nas_tests.tuners.tiny_searches import (
     ScoredByUnits,
     X,
@@ -198,18 +197,11 @@ def test_a_lost_cluster_ends_the_search_and_nothing_else(tmp_path):
 
 
 def test_the_example_runs(tmp_path):
-    child = subprocess.run(
-        [sys.executable, "examples/dask_cluster.py", "--output", str(tmp_path)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert child.returncode == 0, child.stderr
+    flags = "--output", str(tmp_path)
+    printed = run_example("dask_cluster", *flags, timeout_s=120)
     trials = [
         storage.read_json(path)
         for path in tmp_path.glob("search/trial_*/trial.json")
     ]
     assert [trial["status"] for trial in trials] == ["COMPLETED"] * 4
-    assert "test accuracy" in child.stdout
+    assert "test accuracy" in printed
