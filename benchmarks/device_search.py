@@ -8,12 +8,13 @@ final table alone. All files are int8.
 
 The family is MobileNetV2's design for images of 28 by 28 pixels, in
 `FAMILY_WIDTHS`. The search takes `build`: width, kind and number of blocks in
-three stages, plain and depthwise-separable convolutions and inverted
-bottlenecks. A supernet is trained once; `nas.NSGA2` looks for accuracy with its
-weights and for the measured latency of the int8 file. The best `--finalists` of
-the front that are not slower than the widest of the family are trained on their
-own for half the final epochs; those that no other beats in both, on the
-validation images, are `found`.
+three stages, which are plain or depthwise-separable convolutions, residual
+blocks or inverted bottlenecks. A supernet is trained once; `nas.NSGA2` looks
+for accuracy with its weights and for the measured latency of the int8 file. The
+best `--finalists` of the front that are not slower than the widest of the
+family are trained on their own for half the final epochs; those that no other
+beats in both, on the validation images, are `found`. `--jobs` networks are
+trained at a time, each best with one thread: TF_NUM_INTRAOP_THREADS=1.
 
 Found networks and family get the same final training: the same images, epochs,
 optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
@@ -29,7 +30,10 @@ What has been trained is kept in `--folder`, with the search: run the same
 command again after a kill.
 """
 
+import concurrent.futures
+import functools
 import json
+import multiprocessing
 import pathlib
 import statistics
 import time
@@ -44,11 +48,11 @@ from benchmarks.parts import say
 from keras_nas import blocks, export, storage
 
 FAMILY_WIDTHS = (0.5, 1.0, 1.5, 2.0)
-STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (24, 40, 64, 96)))
+STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (32, 48, 64, 96)))
 # What results depend on; a folder is for one choice of them.
 SETTINGS = ("train_images", "supernet_epochs", "finalists", "final_epochs")
 _VALIDATION_IMAGES = 5000
-_BATCH_SIZE = 64
+_BATCH_SIZE = 128
 _BAR_POINTS, _BAR_TIMES = 1.0, 2.0
 
 
@@ -62,9 +66,9 @@ def add_options(parser):
     add("--folder", help="where the search for Fashion-MNIST is kept")
     add("--train_images", type=int, default=20_000)
     add("--supernet_epochs", type=int, default=40)
-    add("--trials", type=int, default=250, help="candidates to score")
-    add("--finalists", type=int, default=8, help="to train on their own")
-    add("--final_epochs", type=int, default=12)
+    add("--trials", type=int, default=200, help="candidates to score")
+    add("--finalists", type=int, default=12, help="to train on their own")
+    add("--final_epochs", type=int, default=10)
     add("--final_seeds", type=int, default=3)
 
 
@@ -85,17 +89,11 @@ def build(hp):
 
 
 def _candidates(filters, strides):
-    def bottleneck(kernel_size, expansion):
-        return lambda: blocks.InvertedBottleneck(
-            filters, kernel_size, expansion, strides
-        )
-
     return {
         "conv": lambda: blocks.ConvBlock(filters, 3, strides),
+        "residual": lambda: blocks.ResidualBlock(filters, 3, strides),
         "separable": lambda: blocks.SeparableConvBlock(filters, 3, strides),
-        "mb3": bottleneck(3, 3),
-        "mb6": bottleneck(3, 6),
-        "mb3k5": bottleneck(5, 3),
+        "mb3": lambda: blocks.InvertedBottleneck(filters, 3, 3, strides),
     }
 
 
@@ -129,39 +127,73 @@ class Trainings:
 
     Args:
         folder: `pathlib.Path`.
-        data: `(x, y)` to train with.
+        num_images: Integer, how many images to train with.
+        jobs: Integer, how many networks to train at a time.
     """
 
-    def __init__(self, folder, data):
+    def __init__(self, folder, num_images, jobs):
         self.folder = folder
-        self.data = data
+        self.num_images = num_images
+        self.jobs = jobs
         folder.mkdir(parents=True, exist_ok=True)
 
-    def file(self, key, make, epochs, seed):
-        """Returns the int8 file of a network that was trained on its own.
+    def files(self, networks, epochs, seeds):
+        """Returns the int8 files of networks that were trained on their own.
 
         Args:
-            key: String, what it is called in the folder.
-            make: Function that builds it.
+            networks: Dict from what a network is called in the folder to a
+                function that builds it, and that another process can have.
             epochs: Integer.
-            seed: Integer.
+            seeds: Iterable of integers.
 
         Returns:
-            `keras_nas.export.TFLiteModel`.
+            Dict from `(name, seed)` to `keras_nas.export.TFLiteModel`.
         """
-        path = self.folder / f"{key}_seed{seed}_epochs{epochs}.tflite"
-        if path.exists():
-            return export.TFLiteModel.load(path)
-        started_s = time.perf_counter()
-        x, y = self.data
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(seed)
-        model = _compiled(make(), epochs, len(x))
-        model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
-        file = export.to_tflite(model, "int8", x[:500])
-        file.save(path)
-        say(f"fashion: {path.name}: {time.perf_counter() - started_s:.0f} s")
-        return file
+        paths = {
+            (name, seed): self.folder
+            / f"{name}_seed{seed}_epochs{epochs}.tflite"
+            for seed in seeds
+            for name in networks
+        }
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(self.jobs, context) as pool:
+            trainings = [
+                pool.submit(
+                    train, networks[name], self.num_images, epochs, seed, path
+                )
+                for (name, seed), path in paths.items()
+                if not path.exists()
+            ]
+            for training in concurrent.futures.as_completed(trainings):
+                say(f"fashion: {training.result()}")
+        return {key: export.TFLiteModel.load(p) for key, p in paths.items()}
+
+
+def train(make, num_images, epochs, seed, path):
+    """Trains a network and writes its int8 file.
+
+    Args:
+        make: Function that builds it.
+        num_images: Integer, how many images to train with.
+        epochs: Integer.
+        seed: Integer.
+        path: `pathlib.Path` of the file.
+
+    Returns:
+        String, what to say of it.
+    """
+    started_s = time.perf_counter()
+    x, y = (array[:num_images] for array in _images("train"))
+    keras.utils.set_random_seed(seed)
+    model = _compiled(make(), epochs, num_images)
+    model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
+    export.to_tflite(model, "int8", x[:500]).save(path)
+    return f"{path.name}: {time.perf_counter() - started_s:.0f} s"
+
+
+def _images(part):
+    x, y = fashion.read_fashion(part)
+    return x.astype("float32") / 255, y
 
 
 def measure(options):
@@ -182,43 +214,35 @@ def measure(options):
             f"--folder: expected a new one, or the settings of '{folder}', "
             f"{known}. Received: {settings}"
         )
-    x, y = fashion.read_fashion("train")
-    x = x.astype("float32") / 255
+    x, y = _images("train")
     num = options.train_images
     if num + _VALIDATION_IMAGES > len(x):
         raise SystemExit("--train_images: expected at most 55000")
     data = x[:num], y[:num]
     validation = x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
-    x_test, y_test = fashion.read_fashion("t10k")
-    test = x_test.astype("float32") / 255, y_test
-    trainings = Trainings(folder / "trained", data)
+    test = _images("t10k")
+    trainings = Trainings(folder / "trained", num, options.jobs)
     tuner = search(options, folder, data, validation)
     results = nas.reports.SearchResults.read(tuner.project_dir)
     found_ids = kept(
         folder / "found.json",
-        lambda: finalists(options, tuner, trainings, validation),
+        lambda: finalists(options, tuner, trainings, x[:100], validation),
     )
     found = {
         f"trial{i}": tuner.oracle.trials[i].hyperparameters for i in found_ids
     }
     networks = {
-        f"family_{width}": lambda width=width: build_family(width)
+        f"family_{width}": functools.partial(build_family, width)
         for width in FAMILY_WIDTHS
-    } | {key: lambda hp=hp: build(hp) for key, hp in found.items()}
-    files = {
-        (key, seed): trainings.file(key, make, options.final_epochs, 100 + seed)
-        for seed in range(options.final_seeds)
-        for key, make in networks.items()
-    }
-    first = {key: files[key, 0] for key in networks}
+    } | {key: functools.partial(build, hp) for key, hp in found.items()}
+    seeds = range(100, 100 + options.final_seeds)
+    files = trainings.files(networks, options.final_epochs, seeds)
+    first = {key: files[key, seeds[0]] for key in networks}
     latencies = export.measure_latency(first, rounds=31)
     table = {}
     for key in networks:
         accuracies, validation_accuracies = (
-            [
-                100 * accuracy(files[key, seed], images)
-                for seed in range(options.final_seeds)
-            ]
+            [100 * accuracy(files[key, seed], images) for seed in seeds]
             for images in (test, validation)
         )
         table[key] = {
@@ -254,7 +278,12 @@ def search(options, folder, data, validation):
         directory=folder,
         project_name="search",
     )
-    tuner.search(*data, batch_size=_BATCH_SIZE, validation_data=validation)
+    tuner.search(
+        *data,
+        batch_size=_BATCH_SIZE,
+        validation_data=validation,
+        validation_batch_size=500,
+    )
     return tuner
 
 
@@ -270,15 +299,13 @@ def kept(path, make):
     return storage.read_json(str(path))
 
 
-def finalists(options, tuner, trainings, validation):
+def finalists(options, tuner, trainings, examples, validation):
     """Trains the best of the front; returns those that stay the best.
 
     Returns:
         List of the IDs of their trials.
     """
-    widest = export.to_tflite(
-        build_family(FAMILY_WIDTHS[-1]), "int8", trainings.data[0][:100]
-    )
+    widest = export.to_tflite(build_family(FAMILY_WIDTHS[-1]), "int8", examples)
     limit_ms = export.measure_latency(widest).latency_ms
     front = [
         trial
@@ -293,16 +320,18 @@ def finalists(options, tuner, trainings, validation):
         for trial in front
     ]
     order = nas.pareto.spread_order(losses)[: options.finalists]
-    chosen = [front[index] for index in order]
-    epochs = max(1, options.final_epochs // 2)
-    files = {
-        trial.trial_id: trainings.file(
-            f"trial{trial.trial_id}",
-            lambda hp=trial.hyperparameters: build(hp),
-            epochs,
-            seed=7,
+    chosen = {
+        front[index].trial_id: functools.partial(
+            build, front[index].hyperparameters
         )
-        for trial in chosen
+        for index in order
+    }
+    epochs, seed = max(1, options.final_epochs // 2), 7
+    files = {
+        trial_id: file
+        for (trial_id, _), file in trainings.files(
+            chosen, epochs, [seed]
+        ).items()
     }
     latencies = export.measure_latency(files)
     losses = [
