@@ -127,13 +127,13 @@ class Trainings:
 
     Args:
         folder: `pathlib.Path`.
-        num_images: Integer, how many images to train with.
+        data: `(x, y)` to train with.
         jobs: Integer, how many networks to train at a time.
     """
 
-    def __init__(self, folder, num_images, jobs):
+    def __init__(self, folder, data, jobs):
         self.folder = folder
-        self.num_images = num_images
+        self.data = data
         self.jobs = jobs
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -159,7 +159,7 @@ class Trainings:
         with concurrent.futures.ProcessPoolExecutor(self.jobs, context) as pool:
             trainings = [
                 pool.submit(
-                    train, networks[name], self.num_images, epochs, seed, path
+                    train, networks[name], self.data, epochs, seed, path
                 )
                 for (name, seed), path in paths.items()
                 if not path.exists()
@@ -169,12 +169,12 @@ class Trainings:
         return {key: export.TFLiteModel.load(p) for key, p in paths.items()}
 
 
-def train(make, num_images, epochs, seed, path):
+def train(make, data, epochs, seed, path):
     """Trains a network and writes its int8 file.
 
     Args:
         make: Function that builds it.
-        num_images: Integer, how many images to train with.
+        data: `(x, y)` to train with.
         epochs: Integer.
         seed: Integer.
         path: `pathlib.Path` of the file.
@@ -183,9 +183,9 @@ def train(make, num_images, epochs, seed, path):
         String, what to say of it.
     """
     started_s = time.perf_counter()
-    x, y = (array[:num_images] for array in _images("train"))
+    x, y = data
     keras.utils.set_random_seed(seed)
-    model = _compiled(make(), epochs, num_images)
+    model = _compiled(make(), epochs, len(x))
     model.fit(x, y, _BATCH_SIZE, epochs=epochs, verbose=0)
     export.to_tflite(model, "int8", x[:500]).save(path)
     return f"{path.name}: {time.perf_counter() - started_s:.0f} s"
@@ -221,7 +221,7 @@ def measure(options):
     data = x[:num], y[:num]
     validation = x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
     test = _images("t10k")
-    trainings = Trainings(folder / "trained", num, options.jobs)
+    trainings = Trainings(folder / "trained", data, options.jobs)
     tuner = search(options, folder, data, validation)
     results = nas.reports.SearchResults.read(tuner.project_dir)
     found_ids = kept(
