@@ -79,8 +79,9 @@ def load_space(name):
             module = importlib.import_module(source)
         space = getattr(module, attribute)
     except (ImportError, AttributeError) as error:
+        reason = str(error).replace("module 'searched'", f"'{source}'")
         raise ValueError(
-            f"Cannot find the search space '{name}': {error}. Expected "
+            f"Cannot find the search space '{name}': {reason}. Expected "
             "MODULE:NAME or FILE.py:NAME of a function `build(hp)` or a "
             "`keras_tuner.HyperModel`."
         ) from error

@@ -20,6 +20,9 @@ def run(files, values):
     """
     (directory,) = files
     results = SearchResults.read(directory, values.objective)
+    if values.csv:
+        # First, as it needs pandas: then all is written, or nothing.
+        table = results_dataframe(results).to_csv(index=False)
     write_html_report(results, values.output)
     completed = len(results.completed())
     print(
@@ -27,7 +30,6 @@ def run(files, values):
         f"{', '.join(results.objectives)}\nwritten to {values.output}"
     )
     if values.csv:
-        table = results_dataframe(results).to_csv(index=False)
         storage.write_bytes(values.csv, table.encode("utf-8"))
         print(f"and to {values.csv}")
     return 0

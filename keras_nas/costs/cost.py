@@ -53,6 +53,20 @@ class Cost(keras_tuner.Objective):
         """
         raise NotImplementedError
 
+    def check(self, model):
+        """Raises if the cost cannot be measured in this search space.
+
+        A tuner calls it once, when it is made, with the model of the default
+        hyperparameters. Override it to find a mistake before the first trial,
+        if that takes no longer than an eye blinks.
+
+        Args:
+            model: Built `keras.Model`.
+
+        Raises:
+            ValueError: If no model like this one can be measured.
+        """
+
     def violation(self, value):
         """How far a value is beyond the limit, as a share of the limit.
 

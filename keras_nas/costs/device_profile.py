@@ -77,10 +77,19 @@ class DeviceProfile:
         Raises:
             ValueError: If there is no profile of that name, or if a file is
                 not one.
+            FileNotFoundError: If there is no such file.
             OSError: If a file cannot be read.
         """
         if str(name).endswith(".json"):
-            text = pathlib.Path(name).read_text(encoding="utf-8")
+            try:
+                text = pathlib.Path(name).read_text(encoding="utf-8")
+            except FileNotFoundError as error:
+                raise FileNotFoundError(
+                    f"There is no file '{name}' (the current folder is "
+                    f"'{pathlib.Path.cwd()}'). Expected one of {cls.names()}, "
+                    "or the path of a JSON file with the fields of "
+                    "`DeviceProfile`."
+                ) from error
         elif name in cls.names():
             text = (_presets() / f"{name}.json").read_text(encoding="utf-8")
         else:

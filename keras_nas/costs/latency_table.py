@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import platform
 
 import numpy as np
@@ -332,14 +333,21 @@ class LatencyTable:
             `LatencyTable`.
 
         Raises:
+            FileNotFoundError: If there is no such file.
             ValueError: If the file is no latency table.
             OSError: If it cannot be read.
         """
-        with open(path, encoding="utf-8") as file:
-            try:
+        try:
+            with open(path, encoding="utf-8") as file:
                 content = json.load(file)
-            except ValueError as error:
-                raise _not_a_table(path, error) from error
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no latency table '{path}' (the current folder is "
+                f"'{os.getcwd()}'). Expected a file that `LatencyTable.measure"
+                "(..., path=...)` or `keras-nas measure` has written."
+            ) from error
+        except ValueError as error:
+            raise _not_a_table(path, error) from error
         try:
             if content["format_version"] > FORMAT_VERSION:
                 raise ValueError(

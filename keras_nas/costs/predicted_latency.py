@@ -43,6 +43,17 @@ class PredictedLatency(Cost):
         self.table = table
         self.max_ms = max_ms
 
+    def check(self, model):
+        """Raises if the table is of another search space.
+
+        Args:
+            model: Built `keras.Model`.
+
+        Raises:
+            ValueError: If the table lacks a piece of the model.
+        """
+        self.table.predict(model)
+
     def measure(self, model):
         """Predicts the latency of a built model.
 

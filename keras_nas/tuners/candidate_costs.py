@@ -80,7 +80,8 @@ def compare_with_limits(constraints, measured):
     for constraint in constraints:
         name, value = constraint.name, measured[constraint.name]
         violation = constraint.violation(value)
-        ratio = 1 + violation if violation else value / constraint.limit
+        # A cost may tolerate more than its limit: then it is met.
+        ratio = 1 + violation if violation else min(1, value / constraint.limit)
         if math.isfinite(ratio):
             ratios[name] = max(float(ratio), ratios.get(name, 0.0))
         if violation > 0:

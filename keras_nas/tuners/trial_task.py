@@ -14,6 +14,7 @@ from keras_tuner.errors import FailedTrialError, FatalError
 from keras_nas import storage
 from keras_nas.evaluators.results import as_metrics
 from keras_nas.tuners.keras_settings import KerasSettings
+from keras_nas.tuners.retracing_advice import retracing_advice_hidden
 from keras_nas.tuners.trial_result import TrialResult
 
 _DATA = ("x", "y", "validation_data")
@@ -61,7 +62,7 @@ def run_trial_task(
             costs=costs,
         )
         # Another process, or thread, has Keras's defaults.
-        with settings.applied():
+        with settings.applied(), retracing_advice_hidden():
             result = runner.evaluator.evaluate(candidate)
             metrics = as_metrics(result, candidate.objective)
             metrics = costs.values() | metrics

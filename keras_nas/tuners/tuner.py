@@ -75,6 +75,7 @@ from keras_nas.tuners.project import (
     remove_leftovers,
 )
 from keras_nas.tuners.project_lock import project_lock
+from keras_nas.tuners.retracing_advice import retracing_advice_hidden
 from keras_nas.tuners.search_log import SearchLog, counted
 from keras_nas.tuners.tensorboard_log import TensorBoardLog
 from keras_nas.tuners.trial_dispatcher import TrialDispatcher
@@ -378,7 +379,11 @@ class Tuner(keras_tuner.Tuner):
             )
             try:
                 self.on_search_begin()
-                with self._interruption.handled(), older_objects_set_aside():
+                with (
+                    self._interruption.handled(),
+                    older_objects_set_aside(),
+                    retracing_advice_hidden(),
+                ):
                     if places:
                         self._search_with_workers(
                             places, executor, fit_args, fit_kwargs
@@ -458,10 +463,10 @@ class Tuner(keras_tuner.Tuner):
         """Returns the trials that no other trial is better than throughout.
 
         Args:
-            objectives: Optional list of names, the objectives to compare by:
-                with the latency on several devices among the objectives, each
-                device has a front of its own, such as that of
-                `["val_accuracy", "pixel8_latency_ms"]`. By default all.
+            objectives: Optional name or list of names, the objectives to
+                compare by: with the latency on several devices among the
+                objectives, each device has a front of its own, such as that
+                of `["val_accuracy", "pixel8_latency_ms"]`. By default all.
 
         Returns:
             List of `keras_tuner.engine.trial.Trial`, the best in the first
@@ -471,6 +476,8 @@ class Tuner(keras_tuner.Tuner):
         Raises:
             ValueError: If a name is not that of an objective.
         """
+        if isinstance(objectives, str):
+            objectives = [objectives]
         front = self.oracle.pareto_front(objectives)
         names = [objective.name for objective in self.oracle.objectives]
         first = names.index(objectives[0]) if objectives else 0
@@ -707,6 +714,9 @@ class Tuner(keras_tuner.Tuner):
                 "`model.compile(optimizer, loss, metrics=[...])` before "
                 "returning it."
             )
+        if model.built:
+            for cost in self.runner.costs:
+                cost.check(model)
         oracle.update_space(space)
         # Without `tune_new_entries`, not all that was found is searched.
         space = oracle.get_space()

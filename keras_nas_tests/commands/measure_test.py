@@ -95,3 +95,12 @@ def test_a_space_that_is_not_there_is_named(capsys, tmp_path, space):
     arguments = ["measure", "--output", output, "--space", space]
     assert keras_nas_cli.main(arguments) == 2
     assert space in capsys.readouterr().err
+
+
+def test_a_name_that_a_file_does_not_have_is_told(space, capsys, tmp_path):
+    path = space.rpartition(":")[0]
+    output = str(tmp_path / "t.json")
+    arguments = ["measure", "--output", output, "--space", f"{path}:bulid"]
+    assert keras_nas_cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert f"'{path}' has no attribute 'bulid'" in shown

@@ -1,5 +1,7 @@
 """`keras-nas report`, on projects of either library."""
 
+import sys
+
 import keras_tuner
 import pytest
 
@@ -35,6 +37,17 @@ def test_a_project_becomes_a_table(project, tmp_path):
         + [f"--output={tmp_path / 'page.html'}", f"--csv={table}"]
     )
     assert pandas.read_csv(table)["hp:units"].tolist() == [3]
+
+
+def test_without_pandas_nothing_is_written(
+    project, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    page, table = tmp_path / "page.html", tmp_path / "trials.csv"
+    arguments = ["report", str(project), f"--output={page}", f"--csv={table}"]
+    assert keras_nas_cli.main(arguments) == 1
+    assert "pip install" in capsys.readouterr().err
+    assert not page.exists()
 
 
 def test_mistakes_are_told_on_one_line(project, tmp_path, capsys):

@@ -26,6 +26,11 @@ def test_every_figure_has_a_source(name):
     assert all(source["citation"] for source in device.sources)
 
 
+def test_a_missing_file_is_told():
+    with pytest.raises(FileNotFoundError, match="no file 'nope.json'.*cortex"):
+        costs.Energy(device="nope.json")
+
+
 def test_there_are_presets_of_each_kind():
     assert {"cortex-a76", "cortex-a72", "cortex-m4", "cortex-m7"} < set(
         DeviceProfile.names()

@@ -6,6 +6,7 @@ import keras
 import keras_tuner
 import pytest
 
+import keras_nas as nas
 from keras_nas import costs, export
 from keras_nas.costs import latency_table
 from keras_nas.costs.measurement_plan import MeasurementPlan, WholeModel
@@ -192,6 +193,28 @@ def test_a_wrong_path_is_known_before_anything_is_measured(timed, tmp_path):
     assert timed == []
     with pytest.raises(ValueError, match="it is a folder"):
         costs.LatencyTable("mine").save(tmp_path)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    path = str(tmp_path / "pixel8.json")
+    with pytest.raises(FileNotFoundError, match="no latency table '.*pixel8"):
+        costs.PredictedLatency(path)
+
+
+def test_a_search_of_another_space_does_not_begin(timed, tmp_path):
+    def build_other(hp):
+        units = hp.Choice("units", [3, 5])
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(units)])
+        model.compile("sgd", "mse")
+        return model
+
+    table = costs.LatencyTable.measure(build, "mine", **FOUR_AND_FOUR)
+    with pytest.raises(ValueError, match="no entry for a piece"):
+        nas.RandomSearch(
+            build_other,
+            objective=["val_loss", nas.costs.PredictedLatency(table)],
+            directory=tmp_path,
+        )
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"format_version": 1}'])

@@ -224,3 +224,35 @@ def test_a_cost_without_bounds(tmp_path, value):
     tuner.search(verbose=0)
     tried = {t.hyperparameters["units"] for t in tuner.oracle.trials.values()}
     assert tried == {1, 2, 3}
+
+
+def test_a_cost_may_tolerate_more_than_its_limit(tmp_path):
+    class Tolerant(nas.costs.Parameters):
+        def violation(self, value):
+            return super().violation(value / 1.25)
+
+    # 17 parameters are within the tolerance, and 21 are not.
+    tuner = make(tmp_path, None, constraints=[Tolerant(16)])
+    tuner.search(verbose=0)
+    oracle = tuner.oracle
+    ratios = {
+        trial.hyperparameters["units"]: oracle.ratios[trial_id]["parameters"]
+        for trial_id, trial in oracle.trials.items()
+    }
+    expected = {1: 5 / 16, 2: 9 / 16, 3: 13 / 16, 4: 1.0}
+    assert ratios == pytest.approx(expected)
+
+
+def test_a_cost_that_cannot_be_measured_is_known_before_the_search(tmp_path):
+    class Unknown(nas.costs.Parameters):
+        def check(self, model):
+            raise ValueError(f"{model.layers[0].units} units are not known")
+
+    for arguments in (
+        {"constraints": [Unknown(10)], "objective": "val_loss"},
+        {"objective": ["val_loss", Unknown()]},
+        {"objective": nas.objectives.SoftConstraint("val_loss", Unknown(9))},
+    ):
+        with pytest.raises(ValueError, match="1 units are not known"):
+            nas.RandomSearch(build, directory=tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
