@@ -1,7 +1,5 @@
 """What a candidate costs, measured once."""
 
-import math
-
 from keras_tuner.errors import FatalValueError
 
 
@@ -54,10 +52,8 @@ class CandidateCosts:
         Raises:
             keras_tuner.errors.FatalValueError: If the model is not built.
         """
-        for cost in self._costs:
-            if cost.name not in self._values:
-                check_built(model)
-                self._values[cost.name] = float(cost.measure(model))
+        measured = measured_costs(self._costs, model, self._values)
+        self._values |= {name: float(v) for name, v in measured.items()}
 
     def values(self):
         """Returns the costs, a dict of floats by name."""
@@ -66,37 +62,29 @@ class CandidateCosts:
         return {name: self._values[name] for name in self.names}
 
 
-def compare_with_limits(constraints, measured):
-    """Judges a candidate by what was measured of it.
+def measured_costs(costs, model, known=()):
+    """Measures a model.
 
     Args:
-        constraints: List of `keras_nas.costs.Cost` with a limit.
-        measured: Dict of numbers by the name of the cost.
+        costs: List of `keras_nas.costs.Cost`.
+        model: `keras.Model`.
+        known: Names of costs to leave out.
 
     Returns:
-        Dict, see `Oracle.screen`.
+        Dict of numbers by the name of the cost.
+
+    Raises:
+        keras_tuner.errors.FatalValueError: If the model is not built.
     """
-    total, reasons, ratios = 0.0, [], {}
-    for constraint in constraints:
-        name, value = constraint.name, measured[constraint.name]
-        violation = constraint.violation(value)
-        # A cost may tolerate more than its limit: then it is met.
-        ratio = 1 + violation if violation else min(1, value / constraint.limit)
-        if math.isfinite(ratio):
-            ratios[name] = max(float(ratio), ratios.get(name, 0.0))
-        if violation > 0:
-            total += violation
-            reasons.append(f"{name} {value:,} of {constraint.limit:,}")
-    reason = " and ".join(reasons)
-    return {"violation": total, "reason": reason, "ratios": ratios}
+    values = {}
+    for cost in costs:
+        if cost.name not in known and cost.name not in values:
+            _check_built(model)
+            values[cost.name] = cost.measure(model)
+    return values
 
 
-def check_built(model):
-    """Raises unless a model knows its shapes.
-
-    Args:
-        model: `keras.Model`.
-    """
+def _check_built(model):
     if not model.built:
         raise FatalValueError(
             "Costs in `constraints` and in the `objective` are measured "

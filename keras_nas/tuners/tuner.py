@@ -52,10 +52,6 @@ from keras_nas.tuners.arguments import (
     check_workers,
     warn_of_ignored,
 )
-from keras_nas.tuners.candidate_costs import (
-    check_built,
-    compare_with_limits,
-)
 from keras_nas.tuners.chief import Chief, tell_chief
 from keras_nas.tuners.exploration import explore
 from keras_nas.tuners.fingerprint import (
@@ -64,7 +60,6 @@ from keras_nas.tuners.fingerprint import (
 )
 from keras_nas.tuners.garbage_collection import older_objects_set_aside
 from keras_nas.tuners.interruption import Interruption
-from keras_nas.tuners.keras_settings import clear_session
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
 from keras_nas.tuners.progress import Progress
@@ -76,6 +71,7 @@ from keras_nas.tuners.project import (
 )
 from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.retracing_advice import retracing_advice_hidden
+from keras_nas.tuners.screening import Screening
 from keras_nas.tuners.search_log import SearchLog, counted
 from keras_nas.tuners.tensorboard_log import TensorBoardLog
 from keras_nas.tuners.trial_dispatcher import TrialDispatcher
@@ -246,10 +242,9 @@ class Tuner(keras_tuner.Tuner):
             stopping_rule=stopping_rule,
             costs=costs,
         )
-        # What was measured: of candidates that are about to become trials, by
-        # their key; and of the trials that run, by their ID.
-        self._screened, self._costs = {}, {}
-        self._turned_away = 0
+        self._screening = Screening(self.constraints, self.runner.build)
+        # What was measured of the trials that run, by their ID.
+        self._costs = {}
         # The trials whose weights were kept last time, once that is known.
         self._kept = None
         self._requested_tuner_id = tuner_id
@@ -819,32 +814,13 @@ class Tuner(keras_tuner.Tuner):
         """Compares a candidate with the constraints, see `Oracle.screen`."""
         hp = self.oracle.get_space()
         hp.values = dict(values)
-        key = architectures.canonical_key(hp.values, hp)
-        # It may have been found feasible before.
-        measured = self._screened.get(key) or {}
-        if not measured:
-            try:
-                clear_session()
-                model = self.runner.build(hp)
-                check_built(model)
-                for constraint in self.constraints:
-                    if constraint.name not in measured:
-                        measured[constraint.name] = constraint.measure(model)
-            except FatalError:
-                raise
-            except Exception:
-                # The trial will show it, and be recorded.
-                return {"violation": 0.0, "reason": "", "ratios": {}}
-        screened = compare_with_limits(self.constraints, measured)
+        screened = self._screening.compare(hp)
         if screened["violation"] > 0:
-            self._turned_away += 1
+            turned_away = counted(self._screening.turned_away, "candidate")
             self._progress.prepare(
-                f"{counted(self._turned_away, 'candidate')} turned away by the "
-                f"constraints; the last: {screened['reason']}"
+                f"{turned_away} turned away by the constraints; the last: "
+                f"{screened['reason']}"
             )
-        else:
-            self._screened[key] = measured
-            self._turned_away = 0
         return screened
 
     def _is_over(self):
@@ -855,8 +831,7 @@ class Tuner(keras_tuner.Tuner):
         """What is measured of a trial; from its screening, if there was one."""
         if trial.trial_id not in self._costs:
             hp = trial.hyperparameters
-            key = architectures.canonical_key(hp.values, hp)
-            known = self._screened.pop(key, {})
+            known = self._screening.take(hp)
             self._costs[trial.trial_id] = self.runner.costs_of(hp, known)
         return self._costs[trial.trial_id]
 
