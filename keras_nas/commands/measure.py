@@ -6,6 +6,8 @@ import os
 import pathlib
 import sys
 
+import keras_tuner
+
 from keras_nas import costs
 
 
@@ -78,13 +80,46 @@ def load_space(name):
             sys.path.insert(0, os.getcwd())
             module = importlib.import_module(source)
         space = getattr(module, attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # Whatever the user's code raises.
         reason = str(error).replace("module 'searched'", f"'{source}'")
+        if not isinstance(error, (ImportError, AttributeError)):
+            reason = f"{type(error).__name__}: {reason}"
         raise ValueError(
             f"Cannot find the search space '{name}': {reason}. Expected "
             "MODULE:NAME or FILE.py:NAME of a function `build(hp)` or a "
             "`keras_tuner.HyperModel`."
         ) from error
     if isinstance(space, type):
-        space = space()
+        try:
+            space = space()
+        except TypeError as error:
+            raise ValueError(
+                f"The search space '{name}' is a class that needs arguments: "
+                f"{error}. Expected a function `build(hp)` or an instance: "
+                f"write `space = {attribute}(...)` in a file of your own, and "
+                "give --space FILE.py:space."
+            ) from error
+    check_space(space, name)
     return space
+
+
+def check_space(space, name):
+    """Raises unless a search space builds its default model.
+
+    Args:
+        space: Function `build(hp)` or `keras_tuner.HyperModel`.
+        name: String, what the user called it.
+
+    Raises:
+        ValueError: If it does not; it names the space and the error.
+    """
+    build = getattr(space, "build", space)
+    try:
+        build(keras_tuner.HyperParameters())
+    except Exception as error:
+        raise ValueError(
+            f"The search space '{name}' could not build the model of its "
+            f"default hyperparameters: {type(error).__name__}: {error}. "
+            "Expected a function `build(hp)` that returns a Keras model, or a "
+            "`keras_tuner.HyperModel`."
+        ) from error

@@ -21,6 +21,7 @@ def run(files, values):
     (directory,) = files
     results = SearchResults.read(directory, values.objective)
     if values.csv:
+        storage.check_path(values.csv, "a table", "trials.csv")
         # First, as it needs pandas: then all is written, or nothing.
         table = results_dataframe(results).to_csv(index=False)
     write_html_report(results, values.output)

@@ -67,6 +67,20 @@ class Cost(keras_tuner.Objective):
             ValueError: If no model like this one can be measured.
         """
 
+    def is_same_measure(self, other):
+        """Whether another cost of the same name gives the same numbers.
+
+        A search measures what has one name once. The names of the costs of
+        keras_nas tell their settings apart; override it where a name does not.
+
+        Args:
+            other: `Cost`.
+
+        Returns:
+            Boolean.
+        """
+        return type(self) is type(other)
+
     def violation(self, value):
         """How far a value is beyond the limit, as a share of the limit.
 

@@ -20,6 +20,24 @@ _COMPUTES_IN = {
 }
 
 
+_FORMATS = ("float32", "float16", "int8")
+_NUMBERS = ("ram_bytes", "flash_bytes", "clock_hz", "energy_per_byte_pj")
+_BY_FORMAT = (
+    "peak_macs_per_second",
+    "sustained_macs_per_second",
+    "energy_per_mac_pj",
+)
+_EXPECTED = {
+    "name": "a text that is not empty",
+    "description": "a text",
+    "sources": "a list",
+    **dict.fromkeys(_NUMBERS, "a number that is not negative, or nothing"),
+    **dict.fromkeys(
+        _BY_FORMAT, f"a dict of numbers that are not negative by {_FORMATS}"
+    ),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class DeviceProfile:
     """Limits, speed and energy of a device, each with its source.
@@ -62,6 +80,29 @@ class DeviceProfile:
     energy_per_mac_pj: dict = dataclasses.field(default_factory=dict)
     energy_per_byte_pj: float | None = None
     sources: list = dataclasses.field(default_factory=list)
+
+    def __post_init__(self):
+        checks = {
+            "name": isinstance(self.name, str) and bool(self.name),
+            "description": isinstance(self.description, str),
+            "sources": isinstance(self.sources, list),
+        }
+        for field in _NUMBERS:
+            value = getattr(self, field)
+            checks[field] = value is None or _is_amount(value)
+        for field in _BY_FORMAT:
+            value = getattr(self, field)
+            checks[field] = isinstance(value, dict) and all(
+                key in _FORMATS and _is_amount(one)
+                for key, one in value.items()
+            )
+        for field, is_right in checks.items():
+            if not is_right:
+                raise ValueError(
+                    f"Invalid value received for `{field}` of a device. "
+                    f"Expected {_EXPECTED[field]}. "
+                    f"Received: {field}={getattr(self, field)!r}"
+                )
 
     @classmethod
     def load(cls, name):
@@ -183,6 +224,11 @@ class DeviceProfile:
                 f"{others}."
             )
         return value
+
+
+def _is_amount(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value < float("inf")
 
 
 def _has(device, field, kind):

@@ -86,6 +86,7 @@ class FusedGraph:
         for i, operation in enumerate(operations):
             for tensor in [*operation.inputs, *operation.outputs]:
                 last[tensor] = i
+        readers = collections.Counter(t for o in operations for t in o.inputs)
         # LiteRT never overwrites inputs.
         for tensor in [*inputs, *outputs]:
             last[tensor] = len(operations)
@@ -94,9 +95,14 @@ class FusedGraph:
         for i, operation in enumerate(operations):
             alive.update(operation.outputs)
             needed = sum(tensors[tensor] for tensor in alive)
-            if operation.in_place:
-                (output,) = operation.outputs
-                over = [t for t in operation.inputs if last[t] == i]
+            (output, *others) = operation.outputs
+            if operation.in_place and not others and output not in outputs:
+                # Nor what another operation has read before.
+                over = [
+                    t
+                    for t in operation.inputs
+                    if last[t] == i and readers[t] == 1
+                ]
                 if any(tensors[t] == tensors[output] for t in over):
                     needed -= tensors[output]
             peak = max(peak, needed)

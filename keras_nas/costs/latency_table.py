@@ -264,6 +264,21 @@ class LatencyTable:
         sum_ms = self._sum_ms([segment.key for segment in segments])
         return self.scale * sum_ms + self.offset_ms
 
+    def is_same_prediction(self, other):
+        """Whether another table predicts the same for every model.
+
+        Args:
+            other: `LatencyTable`.
+
+        Returns:
+            Boolean.
+        """
+        own, others = (
+            (one.latencies_ms, one.scale, one.offset_ms)
+            for one in (self, other)
+        )
+        return own == others
+
     def add(self, model, rounds=5):
         """Measures, on this machine, the pieces of a model that are missing.
 

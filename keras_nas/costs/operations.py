@@ -26,8 +26,11 @@ def read_operations(model):
     check_shapes(model, model.inputs if has_graph(model) else [])
     inputs = keras.tree.map_structure(
         # Models of the user hold the layers, and not these inputs.
+        # Keras compares their names with the keys of a dict.
         lambda tensor: keras.Input(
-            batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype
+            batch_shape=(1, *tensor.shape[1:]),
+            dtype=tensor.dtype,
+            name=tensor.name,
         ),
         functional(model).input,
     )

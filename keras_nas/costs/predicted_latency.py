@@ -2,6 +2,7 @@
 
 from keras_nas.costs.cost import Cost
 from keras_nas.costs.latency_table import LatencyTable
+from keras_nas.costs.tflite_files import metric_name
 
 
 class PredictedLatency(Cost):
@@ -13,7 +14,8 @@ class PredictedLatency(Cost):
     devices, one search has a Pareto front for each:
     `tuner.pareto_front(["val_accuracy", "pixel8_latency_ms"])`.
 
-    The metric is called after the device: `pixel8_latency_ms`.
+    The metric is called after the device, `pixel8_latency_ms`, with what
+    differs from the defaults of a table in front: `float32_pixel8_latency_ms`.
 
     Args:
         table: `LatencyTable`, or the path of one.
@@ -38,10 +40,19 @@ class PredictedLatency(Cost):
     def __init__(self, table, max_ms=None):
         if not isinstance(table, LatencyTable):
             table = LatencyTable.load(table)
-        self.name = f"{table.device}_latency_ms"
+        words = [table.device]
+        if table.num_threads != 1:
+            words.insert(0, f"{table.num_threads}_threads")
+        self.name = metric_name("latency_ms", table.quantize, *words)
         super().__init__(max_ms)
         self.table = table
         self.max_ms = max_ms
+
+    def is_same_measure(self, other):
+        """Whether another cost gives the same numbers: has an equal table."""
+        return super().is_same_measure(other) and (
+            self.table.is_same_prediction(other.table)
+        )
 
     def check(self, model):
         """Raises if the table is of another search space.

@@ -217,6 +217,18 @@ def read_measurements(folder):
     """
     folder = pathlib.Path(folder)
     plan = _read(folder / PLAN_FILE, "`write_measurements` has written")
+    missing = [key for key in _PLAN_KEYS if key not in plan]
+    if missing:
+        raise ValueError(
+            f"'{folder / PLAN_FILE}' is not what `write_measurements` has "
+            f"written. Expected a JSON object with the keys {_PLAN_KEYS}. "
+            f"Received: one without {missing}"
+        )
+    if plan["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"'{folder / PLAN_FILE}' was written by a newer keras_nas. "
+            "Upgrade it."
+        )
     results = _read(folder / RESULTS_FILE, "`run.py` on the device has written")
     table = LatencyTable(plan["device"], plan["quantize"], plan["num_threads"])
     names = [f"piece_{key}" for key in plan["pieces"]]
@@ -248,6 +260,17 @@ def read_measurements(folder):
     ]
     table.calibrate(models, plan["num_calibration_models"])
     return table
+
+
+_PLAN_KEYS = (
+    "format_version",
+    "device",
+    "quantize",
+    "num_threads",
+    "num_calibration_models",
+    "pieces",
+    "models",
+)
 
 
 def _is_time(value):

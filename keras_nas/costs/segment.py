@@ -61,7 +61,7 @@ class Segment:
         self.nodes = nodes
         self.inputs = inputs
         self.outputs = outputs
-        content = json.dumps(self._structure(), sort_keys=True, default=str)
+        content = json.dumps(self._structure(), sort_keys=True, default=_text)
         self.key = hashlib.sha256(content.encode()).hexdigest()[:16]
         names = [type(node.operation).__name__ for node in nodes]
         shapes = ", ".join(str(tuple(t.shape[1:])) for t in inputs)
@@ -144,7 +144,12 @@ def _described(operation):
     try:
         config = operation.get_config()
     except Exception:  # Layers of users need not have one.
-        config = {k: v for k, v in vars(operation).items() if _is_plain(v)}
+        # What begins with `_` is Keras's own, such as the path of the layer.
+        config = {
+            k: v
+            for k, v in vars(operation).items()
+            if _is_plain(v) and not k.startswith("_")
+        }
     return [kind, _relevant(config)]
 
 
@@ -158,6 +163,14 @@ def _relevant(config):
     if isinstance(config, (list, tuple)):
         return [_relevant(value) for value in config]
     return config
+
+
+def _text(value):
+    """Describes what JSON cannot hold, the same in every process."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        # Not the numbers: they take the same time.
+        return f"array {tuple(value.shape)} {value.dtype}"
+    return getattr(value, "__qualname__", None) or str(value)
 
 
 def _is_plain(value):

@@ -896,10 +896,20 @@ class Oracle(keras_tuner.Oracle):
         ]
         if wrong:
             trial.status = TrialStatus.INVALID
+            is_measured = any(
+                hasattr(part, "measure")
+                for part in self.objectives
+                if part.name == wrong[0]
+            )
             trial.message = (
                 f"The objective `{wrong[0]}` is {values[wrong[0]]}. "
-                "Expected a finite number; often the learning rate is too "
-                "high or the loss divides by zero."
+                "Expected a finite number; "
+                + (
+                    "its cost was measured so of this model."
+                    if is_measured
+                    else "often the learning rate is too high or the loss "
+                    "divides by zero."
+                )
             )
             trial.score = None
         else:

@@ -7,6 +7,11 @@ import numpy as np
 
 from keras_nas import architectures
 
+_NUMBERS = (
+    keras_tuner.engine.hyperparameters.Int,
+    keras_tuner.engine.hyperparameters.Float,
+)
+
 
 class FunctionalAnova:
     """Splits the variance of an objective among hyperparameters.
@@ -39,8 +44,8 @@ class FunctionalAnova:
 
     Raises:
         ImportError: If scikit-learn is not installed.
-        ValueError: If there are fewer than `MIN_TRIALS` trials, or all have
-            one loss.
+        ValueError: If there are fewer than `MIN_TRIALS` trials, all have
+            one loss, or no hyperparameter has two values.
 
     Reference:
         Hutter et al., [An Efficient Approach for Assessing Hyperparameter
@@ -82,6 +87,11 @@ class FunctionalAnova:
             )
         columns = _columns(space)
         names = list(columns)
+        if not names:
+            raise ValueError(
+                "The importance of hyperparameters needs one with two values "
+                "at least. Received: a space without."
+            )
         x = np.array([[columns[name](one) for name in names] for one in values])
         scale = np.std(losses)
         forest = RandomForestRegressor(
@@ -171,6 +181,18 @@ class _Tree:
         return self._cells[column]
 
 
+def _whole_range(group):
+    """The range of a number that is defined under several conditions."""
+    low = min(hp.min_value for hp in group)
+    is_log = low > 0 and all(hp.sampling == "log" for hp in group)
+    return keras_tuner.engine.hyperparameters.Float(
+        group[0].name,
+        min_value=low,
+        max_value=max(hp.max_value for hp in group),
+        sampling="log" if is_log else "linear",
+    )
+
+
 def _columns(space):
     """Maps each hyperparameter to a function from values to [0, 1]."""
     groups = {}
@@ -190,16 +212,10 @@ def _has_choice(hp):
 
 def _column(group):
     name, default = group[0].name, group[0].default
-    is_number = len(group) == 1 and isinstance(
-        group[0],
-        (
-            keras_tuner.engine.hyperparameters.Int,
-            keras_tuner.engine.hyperparameters.Float,
-        ),
-    )
-    if is_number:
+    if all(isinstance(hp, _NUMBERS) for hp in group):
+        whole = group[0] if len(group) == 1 else _whole_range(group)
         return lambda values: architectures.position(
-            group[0], values.get(name, default)
+            whole, values.get(name, default)
         )
     # The places of one name that is defined under several conditions.
     places = {}

@@ -152,19 +152,12 @@ class SearchResults:
         order += [i for i in found if i not in order]
         trials = [found[i] for i in order]
         fingerprint = _read(os.path.join(directory, _FINGERPRINT_FILE))
-        described = str(fingerprint.get("objective", ""))
-        is_one_number = re.match(r"\w+\(", described)
+        stored, score_direction = _stored_objectives(fingerprint, trials)
         if objectives:
             known = _named(objectives, trials)
-        elif described:
-            known = [
-                keras_tuner.Objective(name, direction)
-                for name, direction in _OBJECTIVE.findall(described)
-            ]
         else:
-            known = _guessed(trials)
+            known = stored or _guessed(trials)
         tuner = _tuner_state(directory)
-        score = _guessed(trials)[0] if is_one_number else None
         return cls(
             trials,
             known,
@@ -176,7 +169,7 @@ class SearchResults:
             spent_s=tuner.get("spent_s"),
             preparation_s=tuner.get("preparation_s"),
             strategy=fingerprint.get("oracle"),
-            score_direction=score.direction if score else None,
+            score_direction=score_direction,
         )
 
     def completed(self):
@@ -342,9 +335,34 @@ def _named(names, trials):
     return [keras_tuner.Objective(name, known[name]) for name in names]
 
 
+def _stored_objectives(fingerprint, trials):
+    """What keras_nas noted: objectives, and the direction of one number."""
+    if "objectives" in fingerprint:
+        stored = [
+            keras_tuner.Objective(name, direction)
+            for name, direction in fingerprint["objectives"]
+        ]
+        return stored, fingerprint.get("score_direction")
+    # An earlier version wrote a text only.
+    described = str(fingerprint.get("objective", ""))
+    stored = [
+        keras_tuner.Objective(name, direction)
+        for name, direction in _OBJECTIVE.findall(described)
+    ]
+    is_one_number = re.match(r"\w+\(", described)
+    return stored, _guessed(trials)[0].direction if is_one_number else None
+
+
 def _guessed(trials):
     """Finds the metric that the scores are the best values of."""
-    scored = [trial for trial in trials if trial.score is not None]
+    # KerasTuner keeps the score of a failed trial, which may be NaN.
+    scored = [
+        trial
+        for trial in trials
+        if trial.status == "COMPLETED"
+        and trial.score is not None
+        and math.isfinite(trial.score)
+    ]
     fitting = {}
     for trial in scored[:1]:
         for name in trial.metrics.metrics:

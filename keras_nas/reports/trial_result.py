@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 
 from keras_nas import architectures
 
@@ -55,10 +56,13 @@ class TrialResult:
         known = {hp.name for hp in space.space}
         # Tuners add values of their own, such as Hyperband's epochs.
         values |= {k: v for k, v in space.values.items() if k not in known}
-        metrics = {
-            name: trial.metrics.get_best_value(name)
-            for name in trial.metrics.metrics
-        }
+        with warnings.catch_warnings():
+            # NumPy's, of a metric that was never a number.
+            warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+            metrics = {
+                name: trial.metrics.get_best_value(name)
+                for name in trial.metrics.metrics
+            }
         metrics = {k: float(v) for k, v in metrics.items() if v is not None}
         score = None if trial.score is None else float(trial.score)
         return cls(

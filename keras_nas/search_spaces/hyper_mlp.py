@@ -22,9 +22,10 @@ class HyperMLP(keras_tuner.HyperModel):
     network is not worse to train, so depth can be searched; this form was as
     good as any network on the tables of Gorishniy et al.
 
-    The hyperparameters are `units`, the width of all blocks, `expansion`, how
-    much wider they are inside, `depth`, `activation` and, if there are blocks,
-    `dropout`: 504 architectures by default. One supernet holds them all.
+    The hyperparameters are `units`, the width of all blocks, `depth`,
+    `activation` and, if there are blocks, `expansion`, how much wider they are
+    inside, and `dropout`: 492 architectures by default. One supernet holds
+    them all.
 
     Args:
         num_features: Integer, the number of columns. Make categories numbers
@@ -101,7 +102,6 @@ class HyperMLP(keras_tuner.HyperModel):
     def build(self, hp):
         """Builds and compiles the network that `hp` holds."""
         units = hp.Choice("units", list(self.units))
-        expansion = hp.Choice("expansion", list(self.expansions))
         x = inputs = keras.Input((self.num_features,))
         x = _normalized(x)
         x = layers.Dense(units)(x)
@@ -110,7 +110,7 @@ class HyperMLP(keras_tuner.HyperModel):
             "depth",
             min_repeats=0,
             max_repeats=self.max_depth,
-            block=lambda name: lambda x: self._block(hp, x, units, expansion),
+            block=lambda name: lambda x: self._block(hp, x, units),
         )(x)
         x = self._activated(hp, _normalized(x))
         is_classifier = self.task == "classification"
@@ -129,7 +129,8 @@ class HyperMLP(keras_tuner.HyperModel):
             model.compile(optimizer(), "mse", metrics=["mae"])
         return model
 
-    def _block(self, hp, inputs, units, expansion):
+    def _block(self, hp, inputs, units):
+        expansion = hp.Choice("expansion", list(self.expansions))
         x = layers.Dense(units * expansion)(_normalized(inputs))
         x = self._activated(hp, x)
         x = layers.LayerChoice(

@@ -113,18 +113,18 @@ def check_costs(constraints, oracle):
         has a limit.
 
     Raises:
-        ValueError: If two costs of one name are of different classes.
+        ValueError: If two costs of one name measure different things.
     """
     objective = oracle.objective
     parts = [p for p in parts_of(objective) if isinstance(p, Cost)]
     costs = {}
     for cost in [*parts, *constraints]:
         known = costs.setdefault(cost.name, cost)
-        if type(known) is not type(cost):
+        if not known.is_same_measure(cost):
             raise ValueError(
                 f"Two costs are called `{cost.name}`, and a metric of that "
                 "name can only be one of them. Expected another `name` for "
-                f"one. Received: {known!r}, {cost!r}"
+                f"one, or equal settings. Received: {known!r}, {cost!r}"
             )
     if isinstance(objective, ScalarizedObjective):
         parts = []  # The limit of such a cost is a target.

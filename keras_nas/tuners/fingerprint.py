@@ -29,11 +29,16 @@ def fingerprint(oracle, space):
     >>> fingerprint(oracle, keras_tuner.HyperParameters())["objective"]
     'val_loss (min)'
     """
+    objective = oracle.objective
+    has_score = isinstance(objective, ScalarizedObjective)
     return {
         "format_version": FORMAT_VERSION,
         "keras_nas_version": __version__,
         "oracle": type(oracle).__name__,
-        "objective": describe_objective(oracle.objective),
+        "objective": describe_objective(objective),
+        # For those who read the project.
+        "objectives": [[p.name, p.direction] for p in parts_of(objective)],
+        "score_direction": objective.direction if has_score else None,
         "seed": oracle.seed,
         "constraints": getattr(oracle, "limits", {}),
         "space": [_config(hp) for hp in space.space],

@@ -6,6 +6,7 @@ constructor reloads a project before the subclass can say a word.
 
 import html
 import inspect
+import numbers
 import os
 import time
 import traceback
@@ -513,7 +514,9 @@ class Tuner(keras_tuner.Tuner):
             point = worst + 0.1 * np.where(worst > best, worst - best, 1.0)
         else:
             parts = parts_of(objective)
-            if np.shape(reference) != (len(parts),):
+            if np.shape(reference) != (len(parts),) or not all(
+                isinstance(number, numbers.Real) for number in reference
+            ):
                 raise ValueError(
                     "Invalid value received for argument `reference`. Expected "
                     f"one number for each of {[part.name for part in parts]}. "
@@ -591,6 +594,7 @@ class Tuner(keras_tuner.Tuner):
             OSError: If the file cannot be written.
         """
         check_path(path)
+        check_positive("num_models", num_models, is_whole=True)
         write_html_report(self._results(), path, self._drawings(num_models))
 
     # KerasTuner's storage, made whole.

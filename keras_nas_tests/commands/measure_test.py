@@ -104,3 +104,22 @@ def test_a_name_that_a_file_does_not_have_is_told(space, capsys, tmp_path):
     assert keras_nas_cli.main(arguments) == 2
     shown = capsys.readouterr().err
     assert f"'{path}' has no attribute 'bulid'" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def build(hp):\n    return nothing", "NameError"),
+        ("def build(hp)", "SyntaxError"),
+        ("class build:\n    def __init__(self, depth):\n        pass", "class"),
+    ],
+)
+def test_a_space_that_does_not_work_is_named(capsys, tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    output = str(tmp_path / "t.json")
+    arguments = ["measure", "--output", output, "--space", f"{path}:build"]
+    assert keras_nas_cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert f"'{path}:build'" in shown
+    assert message in shown

@@ -59,6 +59,7 @@ def test_mistakes_are_told_on_one_line(project, tmp_path, capsys):
         ([str(tmp_path), output], f"Did you mean {project}?"),
         ([str(project), output, "--objective=x"], "Received: x"),
         ([str(project), f"--output={tmp_path}"], "it is a folder"),
+        ([str(project), output, f"--csv={tmp_path}/no/t.csv"], "no folder"),
     ):
         assert keras_nas_cli.main(["report", *arguments]) == 2
         shown = capsys.readouterr()

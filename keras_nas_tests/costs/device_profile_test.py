@@ -85,3 +85,24 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match="Not a profile of a device"):
         DeviceProfile.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 5),
+        ("ram_bytes", "a lot"),
+        ("clock_hz", -1),
+        ("energy_per_mac_pj", 4),
+        ("energy_per_mac_pj", {"int8": "a"}),
+        ("energy_per_mac_pj", {"int7": 1.0}),
+        ("energy_per_byte_pj", -5.0),
+        ("sources", "a book"),
+    ],
+)
+def test_figures_of_a_file_are_checked(tmp_path, field, value):
+    path = tmp_path / "board.json"
+    fields = {"name": "board", "description": "mine"} | {field: value}
+    path.write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match=f"`{field}` of a device. Expected"):
+        DeviceProfile.load(str(path))

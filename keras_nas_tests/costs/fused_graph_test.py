@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_nas.costs import DeviceProfile, Energy
+from keras_nas.costs import DeviceProfile, Energy, PeakMemory
 
 layers = keras.layers
 
@@ -99,3 +99,42 @@ def test_operations_of_keras_are_as_their_layers():
     energy = Energy(quantize="float32", device=BYTES)
     measured = energy.measure(keras.Model(inputs, outputs)) / 4
     assert round(measured) == 2 * CONVOLUTION + 3 * OUTPUT
+
+
+def peak_bytes(inputs, outputs):
+    cost = PeakMemory(quantize="int8_io", method="analytic")
+    return cost.measure(keras.Model(inputs, outputs))
+
+
+# The figures of the next three are those of LiteRT's arena too.
+
+
+def test_a_sum_that_is_the_output_overwrites_nothing():
+    inputs = keras.Input((32, 32, 8))
+    x = layers.Conv2D(32, 1)(inputs)
+    y = layers.Conv2D(32, 3, padding="same")(x)
+    sum_bytes = peak_bytes(inputs, layers.Add()([x, y]))
+    assert sum_bytes == 32 * 32 * (8 + 32 + 32 + 32)
+
+
+def test_what_was_read_before_is_not_overwritten():
+    inputs = keras.Input((32, 32, 8))
+    x = layers.Conv2D(32, 1, activation="relu")(inputs)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Conv2D(32, 1, activation="sigmoid")(gate)
+    outputs = layers.Conv2D(8, 1)(layers.Multiply()([x, gate]))
+    assert peak_bytes(inputs, outputs) == 32 * 32 * (8 + 32 + 32) + 32
+
+
+def test_a_softmax_that_is_the_output_overwrites_nothing():
+    inputs = keras.Input((16, 16, 4))
+    x = layers.Conv2D(32, 3, padding="same")(inputs)
+    assert peak_bytes(inputs, layers.Softmax()(x)) == 16 * 16 * (4 + 32 + 32)
+
+
+def test_a_sum_inside_overwrites_what_only_it_reads():
+    inputs = keras.Input((16, 16, 4))
+    x = layers.Conv2D(16, 3, padding="same")(inputs)
+    y = layers.Conv2D(16, 3, padding="same")(x)
+    outputs = layers.Conv2D(4, 1)(layers.Add()([x, y]))
+    assert peak_bytes(inputs, outputs) == 16 * 16 * (4 + 16 + 16)

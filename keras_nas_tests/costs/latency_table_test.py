@@ -146,9 +146,45 @@ def test_a_table_survives_a_file(timed, tmp_path):
     assert vars(loaded) == vars(table)
     latency = costs.PredictedLatency(str(tmp_path / "table.json"), max_ms=0.1)
     model = built(first=2, second=2)
-    assert latency.name == "mine_latency_ms"
+    assert latency.name == "2_threads_mine_latency_ms"
     assert latency.measure(model) == table.predict(model)
     assert latency.violation(0.15) == pytest.approx(0.5)
+
+
+def test_names_tell_tables_apart():
+    names = [
+        costs.PredictedLatency(costs.LatencyTable("pi", *settings)).name
+        for settings in (("int8", 1), ("float32", 1), ("int8", 4))
+    ]
+    assert names == [
+        "pi_latency_ms",
+        "float32_pi_latency_ms",
+        "4_threads_pi_latency_ms",
+    ]
+
+
+def test_two_tables_of_one_name_are_not_one_cost(timed, tmp_path):
+    def compiled(hp):
+        model = build(hp)
+        model.compile("sgd", "mse")
+        return model
+
+    def make(first, second, name):
+        return nas.RandomSearch(
+            compiled,
+            objective=["val_loss", costs.PredictedLatency(first)],
+            constraints=[costs.PredictedLatency(second, max_ms=1.0)],
+            directory=tmp_path,
+            project_name=name,
+        )
+
+    table = costs.LatencyTable.measure(build, "mine", **FOUR_AND_FOUR)
+    table.save(tmp_path / "table.json")
+    make(table, str(tmp_path / "table.json"), "equal")
+    other = costs.LatencyTable.load(tmp_path / "table.json")
+    other.scale *= 2
+    with pytest.raises(ValueError, match="Two costs are called `mine_lat"):
+        make(table, other, "other")
 
 
 def test_what_a_table_lacks_is_named_and_can_be_added(timed):

@@ -93,6 +93,21 @@ def test_what_is_missing_is_named(written, tmp_path):
         costs.read_measurements(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device": None}, "without .'device'."),
+        ({"format_version": 99}, "newer"),
+    ],
+)
+def test_another_plan_is_refused(written, tmp_path, changes, message):
+    plan = json.loads((written / "plan.json").read_text()) | changes
+    plan = {k: v for k, v in plan.items() if v is not None}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(ValueError, match=message):
+        costs.read_measurements(tmp_path)
+
+
 def test_times_are_numbers(written, tmp_path):
     plan = (written / "plan.json").read_text()
     (tmp_path / "plan.json").write_text(plan)

@@ -97,3 +97,33 @@ def test_a_subclassed_model_cannot_be_cut():
 
     with pytest.raises(ValueError, match="graph of layers"):
         cut(Mine())
+
+
+def test_layers_without_a_configuration_have_one_key_in_every_network():
+    class Scaled(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, inputs):
+            return self.factor * inputs
+
+        def get_config(self):
+            raise NotImplementedError
+
+    def scaled(factor):
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, Scaled(factor)(inputs))
+
+    assert keys(scaled(2)) == keys(scaled(2))
+    assert keys(scaled(2)) != keys(scaled(3))
+
+
+def test_constants_of_other_shapes_are_other_pieces():
+    def convolved(filters):
+        inputs = keras.Input((8, 8, 64))
+        kernel = np.zeros((3, 3, 64, filters), "float32")
+        return keras.Model(inputs, keras.ops.conv(inputs, kernel))
+
+    assert keys(convolved(64)) == keys(convolved(64))
+    assert keys(convolved(64)) != keys(convolved(128))

@@ -67,6 +67,35 @@ def test_inactive_and_continuous_hyperparameters():
     assert set(anova.importances) == {"head", "units", "rate"}
 
 
+def test_a_number_that_is_defined_under_several_conditions():
+    space = keras_tuner.HyperParameters()
+    space.Choice("optimizer", ["adam", "sgd"])
+    ranges = {"adam": (1e-4, 1e-2), "sgd": (1e-3, 1.0)}
+    for name, (low, high) in ranges.items():
+        with space.conditional_scope("optimizer", [name]):
+            space.Float("rate", low, high, sampling="log")
+    rng = np.random.default_rng(0)
+    values = []
+    for number in range(100):
+        name = ("adam", "sgd")[number % 2]
+        low, high = np.log10(ranges[name])
+        rate = 10 ** rng.uniform(low, high)
+        values.append({"optimizer": name, "rate": rate})
+    losses = [np.log10(one["rate"]) for one in values]
+    anova = FunctionalAnova(space, values, losses, rng)
+    # Each optimizer has a range of its own, so it tells something as well.
+    assert anova.importances["rate"] > 0.8
+    assert anova.quality > 0.9
+
+
+def test_a_space_without_a_choice_is_refused():
+    space = keras_tuner.HyperParameters()
+    space.Fixed("epochs", 3)
+    losses = np.arange(20.0)
+    with pytest.raises(ValueError, match="one with two values"):
+        FunctionalAnova(space, [{}] * 20, losses, np.random.default_rng(0))
+
+
 def test_the_same_seed_gives_the_same_shares():
     first, second = (anova_of(lambda a, b, c: a + b * c) for _ in "12")
     assert first.importances == second.importances

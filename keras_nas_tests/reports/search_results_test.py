@@ -1,5 +1,8 @@
 """What is read from a project are the numbers that its files hold."""
 
+import math
+import warnings
+
 import keras
 import keras_tuner
 import numpy as np
@@ -162,6 +165,77 @@ def test_scores_that_no_metric_explains_are_an_objective(space, tmp_path):
     results = SearchResults.read(tmp_path / "search")
     assert results.objectives == {"score": "min"}
     assert results.progress() == [2.0, 1.0]
+
+
+def test_a_score_that_is_no_number_says_nothing(space, tmp_path):
+    trials = [
+        make_trial(str(i), space, {}, {"acc": (score, "max")}, score=score)
+        for i, score in enumerate([0.5, 0.25])
+    ]
+    nothing = {"acc": (math.nan, "max")}
+    trials.append(
+        make_trial("2", space, {}, nothing, score=math.nan, status="FAILED")
+    )
+    write_project(tmp_path / "search", space, trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        results = SearchResults.read(tmp_path / "search")
+    assert results.objectives == {"acc": "max"}
+    assert results.best().trial_id == "0"
+
+
+class _Difference(nas.objectives.ScalarizedObjective):
+    """A number to be maximised that looks like a loss."""
+
+    def __init__(self):
+        error = keras_tuner.Objective("val_abs error", "min")
+        super().__init__("difference", "max", [error, "val_loss"])
+
+    def scalarize(self, error, loss):
+        return loss + 0.0 * error
+
+    def get_config(self):
+        return {}
+
+
+class _Evaluator(nas.evaluators.Evaluator):
+    def evaluate(self, candidate):
+        units = float(candidate.hyperparameters["units"])
+        return {"val_loss": units, "val_abs error": -units}
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        keras_tuner.Objective("val_abs error", "min"),
+        _Difference(),
+        [keras_tuner.Objective("val_abs error", "min"), "val_loss"],
+    ],
+)
+def test_what_a_tuner_knows_is_read_whatever_names_are(tmp_path, objective):
+    def build(hp):
+        units = hp.Int("units", 1, 9)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(units)])
+        model.compile("sgd", "mse")
+        return model
+
+    tuner = nas.RandomSearch(
+        build,
+        objective=objective,
+        max_trials=4,
+        seed=0,
+        evaluator=_Evaluator(),
+        directory=tmp_path,
+    )
+    tuner.search(verbose=0)
+    results = SearchResults.read(tuner.project_dir)
+    parts = getattr(objective, "objectives", None) or (
+        objective if isinstance(objective, list) else [objective]
+    )
+    names = [getattr(part, "name", part) for part in parts]
+    assert list(results.objectives) == names
+    best = tuner.get_best_hyperparameters()[0]
+    assert results.best().values == best.values
 
 
 def test_mistakes_are_explained(space, tmp_path):

@@ -30,6 +30,8 @@ def test_a_fingerprint_says_what_makes_a_search():
         "keras_nas_version": nas.__version__,
         "oracle": "RandomOracle",
         "objective": "val_loss (min)",
+        "objectives": [["val_loss", "min"]],
+        "score_direction": None,
         "seed": 3,
         "constraints": {},
         "space": [

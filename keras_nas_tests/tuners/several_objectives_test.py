@@ -455,7 +455,7 @@ def test_the_hypervolume_grows_with_the_front(tmp_path):
     worst = [0.1 - 0.06, 17 + 1.2]
     assert tuner.hypervolume() == pytest.approx(tuner.hypervolume(worst))
     assert min(tuner.hypervolume()) > 0
-    for bad in (5, [1, 2, 3], [0.1, float("nan")]):
+    for bad in (5, [1, 2, 3], [0.1, float("nan")], ["a", 1]):
         with pytest.raises(ValueError, match="`reference`"):
             tuner.hypervolume(bad)
 
