@@ -47,7 +47,7 @@ from benchmarks import fashion
 from benchmarks.parts import say
 from keras_nas import blocks, export, storage
 
-FAMILY_WIDTHS = (0.5, 1.0, 1.5, 2.0)
+FAMILY_WIDTHS = (0.5, 1.0, 1.5)
 STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (32, 48, 64, 96)))
 # What results depend on; a folder is for one choice of them.
 SETTINGS = ("train_images", "supernet_epochs", "finalists", "final_epochs")
@@ -67,8 +67,8 @@ def add_options(parser):
     add("--train_images", type=int, default=20_000)
     add("--supernet_epochs", type=int, default=40)
     add("--trials", type=int, default=200, help="candidates to score")
-    add("--finalists", type=int, default=12, help="to train on their own")
-    add("--final_epochs", type=int, default=10)
+    add("--finalists", type=int, default=6, help="to train on their own")
+    add("--final_epochs", type=int, default=8)
     add("--final_seeds", type=int, default=3)
 
 
