@@ -10,11 +10,11 @@ The family is MobileNetV2's design for images of 28 by 28 pixels, in
 `FAMILY_WIDTHS`. The search takes `build`: width, kind and number of blocks in
 three stages, which are plain or depthwise-separable convolutions, residual
 blocks or inverted bottlenecks. A supernet is trained once; `nas.NSGA2` looks
-for accuracy with its weights and for the measured latency of the int8 file. The
-best `--finalists` of the front that are not slower than the widest of the
-family are trained on their own for half the final epochs; those that no other
-beats in both, on the validation images, are `found`. `--jobs` networks are
-trained at a time, each best with one thread: TF_NUM_INTRAOP_THREADS=1.
+for accuracy with its weights and for the measured latency of the int8 file.
+`--finalists` candidates of each band of latencies are trained on their own for
+half the final epochs; those that no other beats in both, on the validation
+images, are `found`. `--jobs` networks are trained at a time, each best with one
+thread: TF_NUM_INTRAOP_THREADS=1.
 
 Found networks and family get the same final training: the same images, epochs,
 optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
@@ -66,9 +66,9 @@ def add_options(parser):
     add("--folder", help="where the search for Fashion-MNIST is kept")
     add("--train_images", type=int, default=20_000)
     add("--supernet_epochs", type=int, default=40)
-    add("--trials", type=int, default=200, help="candidates to score")
-    add("--finalists", type=int, default=6, help="to train on their own")
-    add("--final_epochs", type=int, default=8)
+    add("--trials", type=int, default=150, help="candidates to score")
+    add("--finalists", type=int, default=2, help="of each band of latencies")
+    add("--final_epochs", type=int, default=6)
     add("--final_seeds", type=int, default=3)
 
 
@@ -300,31 +300,31 @@ def kept(path, make):
 
 
 def finalists(options, tuner, trainings, examples, validation):
-    """Trains the best of the front; returns those that stay the best.
+    """Trains candidates of each band of latencies; returns the best.
 
     Returns:
         List of the IDs of their trials.
     """
-    widest = export.to_tflite(build_family(FAMILY_WIDTHS[-1]), "int8", examples)
-    limit_ms = export.measure_latency(widest).latency_ms
-    front = [
-        trial
-        for trial in tuner.pareto_front()
-        if trial.metrics.get_best_value("latency_ms") <= limit_ms
+    family = {
+        width: export.to_tflite(build_family(width), "int8", examples)
+        for width in FAMILY_WIDTHS
+    }
+    family_ms = [
+        measured.latency_ms
+        for measured in export.measure_latency(family).values()
     ]
-    losses = [
-        (
-            -trial.metrics.get_best_value("val_accuracy"),
+    scored = {
+        trial.trial_id: (
             trial.metrics.get_best_value("latency_ms"),
+            trial.metrics.get_best_value("val_accuracy"),
         )
-        for trial in front
-    ]
-    order = nas.pareto.spread_order(losses)[: options.finalists]
+        for trial in tuner.oracle.get_best_trials(options.trials)
+    }
     chosen = {
-        front[index].trial_id: functools.partial(
-            build, front[index].hyperparameters
+        trial_id: functools.partial(
+            build, tuner.oracle.trials[trial_id].hyperparameters
         )
-        for index in order
+        for trial_id in best_of_bands(scored, family_ms, options.finalists)
     }
     epochs, seed = max(1, options.final_epochs // 2), 7
     files = {
@@ -341,6 +341,30 @@ def finalists(options, tuner, trainings, examples, validation):
     say(f"fashion: finalists {dict(zip(files, losses, strict=True))}")
     is_best = nas.pareto.non_dominated(losses)
     return [i for i, best in zip(files, is_best, strict=True) if best]
+
+
+def best_of_bands(scored, family_ms, number):
+    """Finds the most accurate candidates of each band of latencies.
+
+    Shared weights make large networks look worse than they are, so the front
+    of the search alone would hold few of them. Bands end where a candidate is
+    as fast as one of the family, or twice as fast: there it can dominate.
+
+    Args:
+        scored: Dict from names to `(latency_ms, accuracy)`.
+        family_ms: List of the latencies of the family.
+        number: Integer, how many of each band.
+
+    Returns:
+        List of names, band by band.
+    """
+    ends_ms = sorted({ms / part for ms in family_ms for part in (1, 2)})
+    chosen = []
+    for begin_ms, end_ms in zip([0.0, *ends_ms], ends_ms, strict=False):
+        band = [n for n, (ms, _) in scored.items() if begin_ms < ms <= end_ms]
+        band.sort(key=lambda name: scored[name][1], reverse=True)
+        chosen += band[:number]
+    return chosen
 
 
 def accuracy(file, data):

@@ -76,6 +76,21 @@ def test_what_is_neither_as_fast_nor_as_accurate_is_left_out():
     }
 
 
+def test_finalists_are_the_best_of_each_band():
+    scored = {
+        "slow": (5.0, 0.9),
+        "large": (4.0, 0.5),
+        "larger": (3.9, 0.6),
+        "largest": (3.0, 0.4),
+        "medium": (2.0, 0.8),
+        "small": (1.0, 0.7),
+        "tiny": (0.5, 0.3),
+    }
+    # The bands end at 1, 2 and 4 milliseconds.
+    best = device_search.best_of_bands(scored, [2.0, 4.0], number=2)
+    assert best == ["small", "tiny", "medium", "larger", "large"]
+
+
 def test_what_was_made_before_a_kill_is_read(tmp_path):
     path = tmp_path / "found.json"
     assert device_search.kept(path, lambda: ["0003"]) == ["0003"]
