@@ -68,7 +68,7 @@ def add_options(parser):
     add("--supernet_epochs", type=int, default=40)
     add("--trials", type=int, default=150, help="candidates to score")
     add("--finalists", type=int, default=2, help="of each band of latencies")
-    add("--final_epochs", type=int, default=6)
+    add("--final_epochs", type=int, default=10)
     add("--final_seeds", type=int, default=3)
 
 

@@ -194,7 +194,10 @@ class WeightSharing(Evaluator):
         if is_known:
             _check_about(storage.read_json(about_path), about, folder)
             if self.supernet is None:
-                supernet.load_weights(weights_path)
+                with warnings.catch_warnings():
+                    # Nothing is trained any more: no optimizer is needed.
+                    warnings.filterwarnings("ignore", "Skipping variable load")
+                    supernet.load_weights(weights_path)
         elif not may_train and self.supernet is None:
             raise RuntimeError(
                 f"The supernet of this project is gone: '{about_path}' does "

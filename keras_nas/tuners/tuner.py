@@ -401,6 +401,13 @@ class Tuner(keras_tuner.Tuner):
         is_cut = self._interruption.is_wished and self.remaining_trials != 0
         self._log.conclude(is_cut)
 
+    @property
+    def remaining_trials(self):
+        """How many trials may still be started; `None` for any number."""
+        remaining = super().remaining_trials
+        # A project may have more than are asked for now.
+        return remaining if remaining is None else max(0, remaining)
+
     def run_trial(self, trial, *fit_args, **fit_kwargs):
         """Scores one trial; override it as in KerasTuner, or not at all.
 

@@ -154,6 +154,16 @@ def test_a_finished_search_has_nothing_left_to_run(tmp_path):
     assert snapshot(tmp_path / "untitled_project" / "trial_0000") == before
 
 
+def test_fewer_trials_may_be_asked_for_later(tmp_path, capsys):
+    make(nas.RandomSearch, tmp_path, lambda trial: 1.0, max_trials=4).search()
+    capsys.readouterr()
+    tuner = make(nas.RandomSearch, tmp_path, pytest.fail, max_trials=2)
+    tuner.search()
+    assert tuner.remaining_trials == 0
+    assert len(tuner.oracle.trials) == 4
+    assert "exhausted" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", TUNERS)
 def test_more_trials_may_be_asked_for_later(tmp_path, uninterrupted, kind):
     make(kind, tmp_path, run, max_trials=4).search(verbose=0)
