@@ -64,10 +64,12 @@ def test_time_is_over_when_it_is_over(tmp_path):
 
 
 def test_time_goes_on_after_a_resume(tmp_path, capsys):
-    search(tmp_path, Scores(1, 2, 3, seconds=1.0), max_time=1.9)
+    first = search(tmp_path, Scores(1, 2, 3, seconds=1.0), max_time=1.9)
+    # One, if what is around a trial takes long.
+    assert len(first.oracle.end_order) in (1, 2)
     tuner = search(tmp_path, Scores(), max_time=1.9)
-    assert len(tuner.oracle.end_order) == 2
-    tuner = search(tmp_path, Scores(3, 4, 5, 6), max_time=100)
+    assert len(tuner.oracle.end_order) == len(first.oracle.end_order)
+    tuner = search(tmp_path, Scores(3, 4, 5, 6, 7), max_time=100)
     assert len(tuner.oracle.end_order) == 6
 
 
