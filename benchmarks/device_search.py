@@ -9,12 +9,12 @@ final table alone. All files are int8.
 The family is MobileNetV2's design for images of 28 by 28 pixels, in
 `FAMILY_WIDTHS`. The search takes `build`: width, kind and number of blocks in
 three stages, which are plain or depthwise-separable convolutions, residual
-blocks or inverted bottlenecks. A supernet is trained once; `nas.NSGA2` looks
-for accuracy with its weights and for the measured latency of the int8 file.
-`--finalists` candidates of each band of latencies are trained on their own for
-half the final epochs; those that no other beats in both, on the validation
-images, are `found`. `--jobs` networks are trained at a time, each best with one
-thread: TF_NUM_INTRAOP_THREADS=1.
+blocks or inverted bottlenecks. `nas.ParetoBayesian` looks for accuracy after
+`--search_epochs` on the first `--search_images` and for the measured latency of
+the int8 file, no slower than the widest of the family, with `--jobs` workers.
+`--finalists` candidates of each band of latencies are trained anew for half the
+final epochs; those that no other beats in both, on the validation images, are
+`found`. Each process is best with one thread: TF_NUM_INTRAOP_THREADS=1.
 
 Found networks and family get the same final training: the same images, epochs,
 optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
@@ -50,7 +50,13 @@ from keras_nas import blocks, export, storage
 FAMILY_WIDTHS = (0.5, 1.0, 1.5)
 STAGES = ((1, (8, 16, 24, 32)), (2, (16, 24, 32, 48)), (2, (32, 48, 64, 96)))
 # What results depend on; a folder is for one choice of them.
-SETTINGS = ("train_images", "supernet_epochs", "finalists", "final_epochs")
+SETTINGS = (
+    "train_images",
+    "search_images",
+    "search_epochs",
+    "finalists",
+    "final_epochs",
+)
 _VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 128
 _BAR_POINTS, _BAR_TIMES = 1.0, 2.0
@@ -65,21 +71,24 @@ def add_options(parser):
     add = parser.add_argument
     add("--folder", help="where the search for Fashion-MNIST is kept")
     add("--train_images", type=int, default=20_000)
-    add("--supernet_epochs", type=int, default=40)
-    add("--trials", type=int, default=150, help="candidates to score")
+    add("--search_images", type=int, default=10_000)
+    add("--search_epochs", type=int, default=4)
+    add("--trials", type=int, default=250, help="candidates to score")
     add("--finalists", type=int, default=2, help="of each band of latencies")
     add("--final_epochs", type=int, default=10)
     add("--final_seeds", type=int, default=3)
 
 
 def build(hp):
-    """Builds one network of the space, or the supernet of all."""
+    """Builds one network of the space."""
     x = inputs = keras.Input((28, 28, 1))
     for stage, (strides, widths) in enumerate(STAGES):
         filters = hp.Choice(f"filters{stage}", widths)
         if stage == 0:
             x = blocks.ConvBlock(filters, 3, strides=2)(x)
         first = _candidates(filters, strides)
+        if stage == 0:
+            first |= {"none": blocks.Identity}
         x = nas.layers.LayerChoice(hp, f"stage{stage}_first", first)(x)
         later = {"none": blocks.Identity} | _candidates(filters, 1)
         x = nas.layers.LayerChoice(hp, f"stage{stage}_later", later)(x)
@@ -222,11 +231,12 @@ def measure(options):
     validation = x[-_VALIDATION_IMAGES:], y[-_VALIDATION_IMAGES:]
     test = _images("t10k")
     trainings = Trainings(folder / "trained", data, options.jobs)
-    tuner = search(options, folder, data, validation)
+    family_ms = kept(folder / "family.json", lambda: family_latencies(x[:100]))
+    tuner = search(options, folder, data, validation, max(family_ms))
     results = nas.reports.SearchResults.read(tuner.project_dir)
     found_ids = kept(
         folder / "found.json",
-        lambda: finalists(options, tuner, trainings, x[:100], validation),
+        lambda: finalists(options, tuner, trainings, family_ms, validation),
     )
     found = {
         f"trial{i}": tuner.oracle.trials[i].hyperparameters for i in found_ids
@@ -262,27 +272,41 @@ def measure(options):
     }
 
 
-def search(options, folder, data, validation):
+def family_latencies(examples):
+    """Returns the milliseconds of the family, in the order of its widths."""
+    files = {
+        width: export.to_tflite(build_family(width), "int8", examples)
+        for width in FAMILY_WIDTHS
+    }
+    measured = export.measure_latency(files)
+    return [measured[width].latency_ms for width in FAMILY_WIDTHS]
+
+
+def search(options, folder, data, validation, max_ms):
     """Searches; returns the tuner."""
-    epochs = options.supernet_epochs
+    x, y = (array[: options.search_images] for array in data)
+    epochs, num = options.search_epochs, len(x)
 
     def hypermodel(hp):
-        return _compiled(build(hp), epochs, len(data[0]))
+        return _compiled(build(hp), epochs, num)
 
-    tuner = nas.NSGA2(
+    tuner = nas.ParetoBayesian(
         hypermodel,
-        objective=["val_accuracy", nas.Latency()],
-        evaluator=nas.evaluators.WeightSharing(epochs=epochs),
+        objective=["val_accuracy", nas.Latency(max_ms=max_ms)],
         max_trials=options.trials,
+        keep_weights=1,
         seed=0,
         directory=folder,
         project_name="search",
     )
     tuner.search(
-        *data,
+        x,
+        y,
+        epochs=epochs,
         batch_size=_BATCH_SIZE,
         validation_data=validation,
         validation_batch_size=500,
+        workers=options.jobs,
     )
     return tuner
 
@@ -299,20 +323,12 @@ def kept(path, make):
     return storage.read_json(str(path))
 
 
-def finalists(options, tuner, trainings, examples, validation):
+def finalists(options, tuner, trainings, family_ms, validation):
     """Trains candidates of each band of latencies; returns the best.
 
     Returns:
         List of the IDs of their trials.
     """
-    family = {
-        width: export.to_tflite(build_family(width), "int8", examples)
-        for width in FAMILY_WIDTHS
-    }
-    family_ms = [
-        measured.latency_ms
-        for measured in export.measure_latency(family).values()
-    ]
     scored = {
         trial.trial_id: (
             trial.metrics.get_best_value("latency_ms"),
@@ -346,7 +362,7 @@ def finalists(options, tuner, trainings, examples, validation):
 def best_of_bands(scored, family_ms, number):
     """Finds the most accurate candidates of each band of latencies.
 
-    Shared weights make large networks look worse than they are, so the front
+    A short training makes large networks look worse than they are, so the front
     of the search alone would hold few of them. Bands end where a candidate is
     as fast as one of the family, or twice as fast: there it can dominate.
 
