@@ -144,11 +144,12 @@ def _described(operation):
     try:
         config = operation.get_config()
     except Exception:  # Layers of users need not have one.
-        # What begins with `_` is Keras's own, such as the path of the layer.
+        # Keras's own, such as the path of the layer, differs among networks.
+        own = vars(keras.layers.Layer())
         config = {
             k: v
             for k, v in vars(operation).items()
-            if _is_plain(v) and not k.startswith("_")
+            if _is_plain(v) and not (k.startswith("_") and k in own)
         }
     return [kind, _relevant(config)]
 

@@ -601,7 +601,8 @@ class Tuner(keras_tuner.Tuner):
             OSError: If the file cannot be written.
         """
         check_path(path)
-        check_positive("num_models", num_models, is_whole=True)
+        if num_models != 0:
+            check_positive("num_models", num_models, is_whole=True)
         write_html_report(self._results(), path, self._drawings(num_models))
 
     # KerasTuner's storage, made whole.

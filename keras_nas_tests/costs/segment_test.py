@@ -103,10 +103,10 @@ def test_layers_without_a_configuration_have_one_key_in_every_network():
     class Scaled(keras.layers.Layer):
         def __init__(self, factor):
             super().__init__()
-            self.factor = factor
+            self._factor = factor
 
         def call(self, inputs):
-            return self.factor * inputs
+            return self._factor * inputs
 
         def get_config(self):
             raise NotImplementedError

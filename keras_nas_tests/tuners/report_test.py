@@ -55,6 +55,15 @@ def test_the_report_shows_the_search_and_its_best_models(searched, tmp_path):
     assert best_id == searched.oracle.get_best_trials(1)[0].trial_id
 
 
+def test_how_many_models_are_drawn(searched, tmp_path):
+    searched.report(tmp_path / "report.html", num_models=0)
+    assert (tmp_path / "report.html").exists()
+    for wrong in ("a", -1, 1.5):
+        with pytest.raises(ValueError, match="`num_models`"):
+            searched.report(tmp_path / "other.html", num_models=wrong)
+    assert not (tmp_path / "other.html").exists()
+
+
 def test_the_files_say_the_same(searched):
     read = SearchResults.read(searched.project_dir)
     assert read.objectives == {"val_loss": "min", "parameters": "min"}
