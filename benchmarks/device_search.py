@@ -84,10 +84,9 @@ def build(hp):
     x = inputs = keras.Input((28, 28, 1))
     for stage, (strides, widths) in enumerate(STAGES):
         filters = hp.Choice(f"filters{stage}", widths)
-        if stage == 0:
-            x = blocks.ConvBlock(filters, 3, strides=2)(x)
         first = _candidates(filters, strides)
         if stage == 0:
+            x = blocks.ConvBlock(filters, 3, strides=2)(x)
             first |= {"none": blocks.Identity}
         x = nas.layers.LayerChoice(hp, f"stage{stage}_first", first)(x)
         later = {"none": blocks.Identity} | _candidates(filters, 1)

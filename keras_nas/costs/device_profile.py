@@ -5,6 +5,7 @@ import importlib.resources
 import json
 import pathlib
 
+from keras_nas.costs.amount import is_amount
 from keras_nas.costs.peak_memory import PeakMemory
 from keras_nas.costs.size import Size
 from keras_nas.costs.tflite_files import check_quantization
@@ -89,12 +90,11 @@ class DeviceProfile:
         }
         for field in _NUMBERS:
             value = getattr(self, field)
-            checks[field] = value is None or _is_amount(value)
+            checks[field] = value is None or is_amount(value)
         for field in _BY_FORMAT:
             value = getattr(self, field)
             checks[field] = isinstance(value, dict) and all(
-                key in _FORMATS and _is_amount(one)
-                for key, one in value.items()
+                key in _FORMATS and is_amount(one) for key, one in value.items()
             )
         for field, is_right in checks.items():
             if not is_right:
@@ -224,11 +224,6 @@ class DeviceProfile:
                 f"{others}."
             )
         return value
-
-
-def _is_amount(value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 <= value < float("inf")
 
 
 def _has(device, field, kind):

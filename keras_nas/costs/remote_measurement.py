@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from keras_nas import storage
+from keras_nas.costs.amount import is_amount
 from keras_nas.costs.latency_table import LatencyTable
 from keras_nas.costs.measurement_plan import (
     MeasurementPlan,
@@ -274,8 +275,7 @@ _PLAN_KEYS = (
 
 
 def _is_time(value):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 < value < float("inf")
+    return is_amount(value) and value > 0
 
 
 def _read(path, origin):

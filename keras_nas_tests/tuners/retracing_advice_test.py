@@ -2,13 +2,12 @@
 
 import logging
 
-import keras
-import keras_tuner
 import pytest
 import tensorflow as tf
 
 import keras_nas as nas
 from keras_nas.tuners.retracing_advice import retracing_advice_hidden
+from keras_nas_tests.tuners.tiny_searches import ScoredByUnits, build
 
 
 @pytest.fixture
@@ -39,27 +38,19 @@ def retrace(name):
         function(number)
 
 
-class Retracing(nas.evaluators.Evaluator):
+class Retracing(ScoredByUnits):
     """Retraces and warns."""
 
     def evaluate(self, candidate):
-        """Returns the value of the only hyperparameter."""
         retrace("of_an_evaluator")
         tf.get_logger().warning("something else")
-        return {"score": candidate.hyperparameters.get("units")}
-
-
-def build(hp):
-    layers = [keras.Input((1,)), keras.layers.Dense(hp.Int("units", 1, 9))]
-    model = keras.Sequential(layers)
-    model.compile("sgd", "mse")
-    return model
+        return super().evaluate(candidate)
 
 
 def test_a_search_keeps_the_advice_back_and_nothing_else(told, tmp_path):
     tuner = nas.RandomSearch(
         build,
-        objective=keras_tuner.Objective("score", "max"),
+        "val_loss",
         max_trials=2,
         evaluator=Retracing(),
         directory=tmp_path,
