@@ -57,6 +57,7 @@ class MeasurementPlan:
         for name, value in (
             ("num_calibration_models", num_calibration_models),
             ("num_test_models", num_test_models),
+            ("seed", seed),
         ):
             if not isinstance(value, int) or value < 0 or value is True:
                 raise ValueError(

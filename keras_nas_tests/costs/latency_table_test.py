@@ -276,6 +276,7 @@ def test_a_newer_file_is_refused(tmp_path):
         ({"device": "pixel 8"}, "`device`"),
         ({"quantize": "int3"}, "int3"),
         ({"num_test_models": -1}, "`num_test_models`"),
+        ({"seed": "x"}, "`seed`"),
         ({"search_space": 3}, "`search_space`"),
     ],
 )
