@@ -68,6 +68,8 @@ class LatencyTable:
             because what one leaves in the caches is not what the next reads.
         offset_ms: Float, what every model takes beside that.
         error: Optional `TableError`.
+        plan: Optional string, `MeasurementPlan.digest` of all that was
+            measured for it, if it is complete.
 
     Reference:
         Cai et al., [ProxylessNAS](https://arxiv.org/abs/1812.00332), 2019;
@@ -101,6 +103,7 @@ class LatencyTable:
         scale=1.0,
         offset_ms=0.0,
         error=None,
+        plan=None,
     ):
         if not isinstance(device, str) or not device.isidentifier():
             raise ValueError(
@@ -116,6 +119,7 @@ class LatencyTable:
         self.scale = scale
         self.offset_ms = offset_ms
         self.error = error
+        self.plan = plan
 
     def __len__(self):
         return len(self.latencies_ms)
@@ -145,7 +149,8 @@ class LatencyTable:
 
         It takes some seconds a piece. What was measured is in the file `path`
         after every few pieces, and a call that was interrupted goes on from
-        there.
+        there. If the file is complete, it is read and nothing is measured, so
+        that a search that is resumed has the same numbers.
 
         Args:
             search_space: Function `build(hp)` or `keras_tuner.HyperModel`.
@@ -167,7 +172,8 @@ class LatencyTable:
 
         Raises:
             ValueError: If an argument is invalid, the file at `path` is a
-                table of another kind, or no file can be written there.
+                table of another kind or space, or no file can be written
+                there.
         """
         table = cls(device, quantize, num_threads)
         if path is not None:
@@ -179,6 +185,11 @@ class LatencyTable:
         plan = MeasurementPlan(
             search_space, num_calibration_models, num_test_models, seed
         )
+        if table.plan is not None:
+            table._check_plan(plan, path)
+            if verbose:
+                print(f"Latency table of {device}: complete in '{path}'")
+            return table
         table._measure_pieces(plan.segments, path, rounds, verbose)
         if plan.models:
             files = {
@@ -188,7 +199,8 @@ class LatencyTable:
             measured = _latencies(files, num_threads, rounds)
             for number, whole in enumerate(plan.models):
                 whole.latency_ms = measured[number]
-            table.calibrate(plan.models, num_calibration_models)
+            table.calibrate(plan.models, plan.num_calibration_models)
+        table.plan = plan.digest()
         if path is not None:
             table.save(path)
         if verbose and table.error:
@@ -311,6 +323,7 @@ class LatencyTable:
             self.scale,
             self.offset_ms,
             self.error,
+            self.plan if self.plan == other.plan else None,
         )
 
     def save(self, path):
@@ -334,6 +347,7 @@ class LatencyTable:
             "error": self.error and dataclasses.asdict(self.error),
             "latencies_ms": self.latencies_ms,
             "descriptions": self.descriptions,
+            "plan": self.plan,
         }
         storage.write_json(str(path), content)
 
@@ -379,6 +393,7 @@ class LatencyTable:
                 content["scale"],
                 content["offset_ms"],
                 error and TableError(**error),
+                content.get("plan"),
             )
         except (KeyError, TypeError) as error:
             raise _not_a_table(path, error) from error
@@ -404,6 +419,21 @@ class LatencyTable:
                     f"measured {begin + len(keys)} of {len(missing)} pieces",
                     flush=True,
                 )
+
+    def _check_plan(self, plan, path):
+        if self.plan == plan.digest():
+            return
+        raise ValueError(
+            f"The latency table '{path}' is of another search space, or of "
+            "other random models: its pieces fit together in another way, so "
+            "predictions of the one would become wrong by the other. Expected "
+            "the space, `num_calibration_models`, `num_test_models` and "
+            "`seed` that it was measured with, or another `path`. Nothing was "
+            f"changed. The table has {len(self)} pieces, the space "
+            f"{len(plan.segments)}, of which "
+            f"{len(plan.segments.keys() - self.latencies_ms.keys())} are not "
+            "in the table."
+        )
 
     def _check_same(self, device, quantize, num_threads):
         own = (self.device, self.quantize, self.num_threads)

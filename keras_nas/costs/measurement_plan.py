@@ -1,6 +1,9 @@
 """What has to be measured for a latency table."""
 
 import dataclasses
+import hashlib
+import json
+import math
 
 import keras
 import keras_tuner
@@ -49,6 +52,8 @@ class MeasurementPlan:
             time.
         models: List of `WholeModel`: those to calibrate with, then those to
             test with. Fewer than asked for if the space has fewer.
+        num_calibration_models: Integer, how many of `models` are to calibrate
+            with. Of a space with few models each purpose gets its share.
     """
 
     def __init__(
@@ -87,6 +92,20 @@ class MeasurementPlan:
                 )
             if since_last >= _PATIENCE and len(self.models) >= wanted:
                 break
+        self.num_calibration_models = num_calibration_models
+        if len(self.models) < wanted:
+            share = num_calibration_models / wanted
+            self.num_calibration_models = math.ceil(share * len(self.models))
+
+    def digest(self):
+        """Returns a text that is equal for plans of the same measurements."""
+        content = [
+            sorted(self.segments),
+            [whole.keys for whole in self.models],
+            self.num_calibration_models,
+        ]
+        text = json.dumps(content)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def piece_file(segment, quantize):

@@ -163,7 +163,7 @@ def write_measurements(
         "device": device,
         "quantize": table.quantize,
         "num_threads": num_threads,
-        "num_calibration_models": num_calibration_models,
+        "num_calibration_models": plan.num_calibration_models,
         "pieces": {k: s.description for k, s in plan.segments.items()},
         "models": [
             {"keys": whole.keys, "flops": whole.flops} for whole in plan.models

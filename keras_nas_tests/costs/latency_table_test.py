@@ -80,6 +80,19 @@ def test_a_table_learns_the_sum_and_what_comes_on_top(timed):
     assert table.error.rank_correlation == pytest.approx(1.0)
 
 
+def test_a_space_of_few_models_has_some_to_test_with():
+    def few(hp):
+        return keras.Sequential(
+            [keras.Input((6,)), keras.layers.Dense(hp.Int("units", 1, 6))]
+        )
+
+    plan = MeasurementPlan(few, 8, 4)
+    assert len(plan.models) == 6
+    assert plan.num_calibration_models == 4
+    assert MeasurementPlan(few, 2, 2).num_calibration_models == 2
+    assert MeasurementPlan(few, 8, 0).num_calibration_models == 6
+
+
 def test_errors_are_those_of_models_that_were_not_fitted():
     table = costs.LatencyTable(
         "mine", latencies_ms={"a": 1.0, "b": 2.0, "c": 4.0}
@@ -121,6 +134,32 @@ def test_an_interrupted_measurement_goes_on(timed, tmp_path, monkeypatch):
     assert [len(batch) for batch in timed] == [5, 5, 2, 9]
     assert len(table) == 12
     assert costs.LatencyTable.load(path).latencies_ms == table.latencies_ms
+
+
+def test_a_complete_table_is_not_measured_again(timed, tmp_path):
+    arguments = {"device": "mine", "path": tmp_path / "table.json"}
+    table = costs.LatencyTable.measure(build, **arguments, **FOUR_AND_FOUR)
+    measured = len(timed)
+    again = costs.LatencyTable.measure(build, **arguments, **FOUR_AND_FOUR)
+    assert vars(again) == vars(table)
+    assert len(timed) == measured
+
+
+def test_another_space_does_not_change_a_complete_table(timed, tmp_path):
+    def other(hp):
+        model = build(hp)
+        model.add(keras.layers.Dense(3))
+        return model
+
+    path = tmp_path / "table.json"
+    arguments = {"device": "mine", "path": path}
+    costs.LatencyTable.measure(build, **arguments, **FOUR_AND_FOUR)
+    before = path.read_text()
+    with pytest.raises(ValueError, match="another search space.*another `path"):
+        costs.LatencyTable.measure(other, **arguments, **FOUR_AND_FOUR)
+    with pytest.raises(ValueError, match="`seed`"):
+        costs.LatencyTable.measure(build, seed=1, **arguments, **FOUR_AND_FOUR)
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize(
@@ -202,6 +241,7 @@ def test_tables_of_one_device_can_be_merged():
     merged = first.merge(second)
     assert merged.latencies_ms == {"a": 1.0, "b": 3.0, "c": 4.0}
     assert first.latencies_ms == {"a": 1.0, "b": 2.0}
+    assert merged.plan is None  # More can be measured for it.
     with pytest.raises(ValueError, match="do not belong in one table"):
         first.merge(costs.LatencyTable("yours"))
 
