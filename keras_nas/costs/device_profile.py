@@ -179,8 +179,14 @@ class DeviceProfile:
         Raises:
             ValueError: If one of them is not known of the device.
         """
+        hint = ""
+        if self.flash_bytes is None and self.ram_bytes is not None:
+            hint = (
+                " Its RAM alone: `constraints=[keras_nas.PeakMemory("
+                f"{self.ram_bytes})]`."
+            )
         return [
-            Size(self._known("flash_bytes"), quantize=quantize),
+            Size(self._known("flash_bytes", hint=hint), quantize=quantize),
             PeakMemory(self._known("ram_bytes"), quantize=quantize),
         ]
 
@@ -206,7 +212,7 @@ class DeviceProfile:
         )
         return picojoules * 1e-9
 
-    def _known(self, field, kind=None):
+    def _known(self, field, kind=None, hint=""):
         value = getattr(self, field)
         if kind is not None:
             value = value.get(kind)
@@ -221,7 +227,7 @@ class DeviceProfile:
                 f"{what} of the device '{self.name}' is not known: no source "
                 "gives it, and it is not guessed. Measure it and load a JSON "
                 "file of your own, or use a device of which it is known: "
-                f"{others}."
+                f"{others}.{hint}"
             )
         return value
 

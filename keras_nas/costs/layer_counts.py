@@ -17,6 +17,20 @@ from keras_nas.costs.traced_operations import count_traced
 from keras_nas.graph import has_graph
 
 
+def check_built(model):
+    """Raises a `ValueError` if something is not a built Keras model.
+
+    Args:
+        model: What the user has given.
+    """
+    if not isinstance(model, keras.Model) or not model.built:
+        raise ValueError(
+            "Invalid value received for argument `model`. Expected a built "
+            "Keras model: begin it with `keras.Input`, or call it on data "
+            f"once. Received: {model!r} (of type {type(model).__name__})"
+        )
+
+
 def count_layers(model):
     """Counts the arithmetic of each layer for one example.
 
@@ -32,12 +46,7 @@ def count_layers(model):
         ValueError: If the model is not built, or if an input has an open
             dimension beside the batch.
     """
-    if not isinstance(model, keras.Model) or not model.built:
-        raise ValueError(
-            "Invalid value received for argument `model`. Expected a built "
-            "Keras model: begin it with `keras.Input`, or call it on data "
-            f"once. Received: {model!r} (of type {type(model).__name__})"
-        )
+    check_built(model)
     counts = collections.defaultdict(OperationCount)
     if has_graph(model):
         graph, paths = read_operations(model)

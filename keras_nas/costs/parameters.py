@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_nas.costs.cost import Cost
+from keras_nas.costs.layer_counts import check_built
 
 
 class Parameters(Cost):
@@ -45,6 +46,7 @@ class Parameters(Cost):
         Raises:
             ValueError: If the model is not built.
         """
+        check_built(model)
         return model.count_params()
 
     def by_layer(self, model):

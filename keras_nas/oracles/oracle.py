@@ -330,8 +330,7 @@ class Oracle(keras_tuner.Oracle):
         """Returns the completed trials that no other one dominates.
 
         Args:
-            objectives: Optional list of names, the objectives to compare by.
-                By default all of them.
+            objectives: Optional list, see `objective_columns`.
 
         Returns:
             List of trials, in the order they ended.
@@ -339,7 +338,7 @@ class Oracle(keras_tuner.Oracle):
         Raises:
             ValueError: If a name is not that of an objective.
         """
-        columns = self._columns(objectives)
+        columns = self.objective_columns(objectives)
         trials = list(self._own_completed_trials())[::-1]
         if not trials:
             return []
@@ -347,11 +346,26 @@ class Oracle(keras_tuner.Oracle):
         front = pareto.non_dominated(losses)
         return [t for t, is_in in zip(trials, front, strict=True) if is_in]
 
-    def _columns(self, objectives):
+    def objective_columns(self, objectives=None):
+        """Finds objectives among those of the search.
+
+        Args:
+            objectives: Optional name or `keras_tuner.Objective`, or a list of
+                them. By default all of the search.
+
+        Returns:
+            List of integers, their places in what `losses` returns.
+
+        Raises:
+            ValueError: If one is no objective of the search.
+        """
         known = [objective.name for objective in self.objectives]
-        names = known if objectives is None else objectives
-        is_list = isinstance(names, (list, tuple)) and names
-        if not is_list or not set(names) <= set(known):
+        given = known if objectives is None else objectives
+        if isinstance(given, (str, keras_tuner.Objective)):
+            given = [given]
+        is_list = isinstance(given, (list, tuple))
+        names = [getattr(one, "name", one) for one in given] if is_list else []
+        if not names or not all(name in known for name in names):
             raise ValueError(
                 "Invalid value received for argument `objectives`. Expected a "
                 f"list of some of {known}. Received: objectives={objectives!r}"

@@ -24,7 +24,7 @@ def write_html_report(results, path, drawings=()):
     Args:
         results: `SearchResults`.
         path: String, the file to write; its folder must exist.
-        drawings: List of `(title, svg)`, drawings of models, see
+        drawings: List of `(title, text, svg)`, drawings of models, see
             `draw_model`.
 
     Raises:
@@ -63,7 +63,7 @@ def html_report(results, drawings=()):
 
     Args:
         results: `SearchResults`.
-        drawings: List of `(title, svg)`.
+        drawings: List of `(title, text, svg)`.
 
     Returns:
         String of HTML.
@@ -73,9 +73,9 @@ def html_report(results, drawings=()):
     )
     figures = [
         f'<details class="drawing"{" open" if index == 0 else ""}><summary>'
-        f'{html.escape(title)}</summary><div class="scroll" tabindex="0">'
-        f"{svg}</div></details>"
-        for index, (title, svg) in enumerate(drawings)
+        f'{html.escape(title)}</summary><p class="muted">{html.escape(text)}'
+        f'</p><div class="scroll" tabindex="0">{svg}</div></details>'
+        for index, (title, text, svg) in enumerate(drawings)
     ]
     return template.substitute(
         title=html.escape(results.name),

@@ -3,6 +3,7 @@
 import inspect
 import numbers
 import warnings
+from collections.abc import Iterable
 
 from keras_nas.costs import Cost
 from keras_nas.objectives import ScalarizedObjective
@@ -82,15 +83,16 @@ def check_constraints(constraints, oracle):
     """
     if isinstance(constraints, Cost):
         constraints = [constraints]
-    constraints = list(() if constraints is None else constraints)
+    given = () if constraints is None else constraints
+    constraints = list(given) if isinstance(given, Iterable) else [given]
     for constraint in constraints:
         is_cost = isinstance(constraint, Cost)
         if not is_cost or constraint.limit is None:
             raise ValueError(
                 "Invalid value received for argument `constraints`. Expected "
                 "costs with a limit, such as "
-                "`keras_nas.costs.Parameters(max_parameters=100_000)`. "
-                f"Received: {constraint!r}"
+                "`keras_nas.costs.Parameters(max_parameters=100_000)`, or "
+                f"`DeviceProfile.constraints()`. Received: {constraint!r}"
             )
     if constraints and not hasattr(oracle, "screen"):
         raise ValueError(

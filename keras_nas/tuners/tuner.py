@@ -63,7 +63,7 @@ from keras_nas.tuners.garbage_collection import older_objects_set_aside
 from keras_nas.tuners.interruption import Interruption
 from keras_nas.tuners.learning_curves import LearningCurves
 from keras_nas.tuners.objective_check import check_objective
-from keras_nas.tuners.progress import Progress
+from keras_nas.tuners.progress import Progress, format_values
 from keras_nas.tuners.project import (
     check_project,
     empty_project,
@@ -73,7 +73,11 @@ from keras_nas.tuners.project import (
 from keras_nas.tuners.project_lock import project_lock
 from keras_nas.tuners.retracing_advice import retracing_advice_hidden
 from keras_nas.tuners.screening import Screening
-from keras_nas.tuners.search_log import SearchLog, counted
+from keras_nas.tuners.search_log import (
+    SearchLog,
+    counted,
+    format_objectives,
+)
 from keras_nas.tuners.tensorboard_log import TensorBoardLog
 from keras_nas.tuners.trial_dispatcher import TrialDispatcher
 from keras_nas.tuners.trial_runner import TrialRunner, overrides_fit
@@ -466,10 +470,11 @@ class Tuner(keras_tuner.Tuner):
         """Returns the trials that no other trial is better than throughout.
 
         Args:
-            objectives: Optional name or list of names, the objectives to
-                compare by: with the latency on several devices among the
-                objectives, each device has a front of its own, such as that
-                of `["val_accuracy", "pixel8_latency_ms"]`. By default all.
+            objectives: Optional list of objectives of the search or their
+                names, to compare by: with the latency on several devices among
+                the objectives, each device has a front of its own, such as
+                that of `["val_accuracy", "pixel8_latency_ms"]`. By default
+                all.
 
         Returns:
             List of `keras_tuner.engine.trial.Trial`, the best in the first
@@ -477,13 +482,10 @@ class Tuner(keras_tuner.Tuner):
             With a single objective it is the best trial, or several equals.
 
         Raises:
-            ValueError: If a name is not that of an objective.
+            ValueError: If one is no objective of the search.
         """
-        if isinstance(objectives, str):
-            objectives = [objectives]
         front = self.oracle.pareto_front(objectives)
-        names = [objective.name for objective in self.oracle.objectives]
-        first = names.index(objectives[0]) if objectives else 0
+        first = self.oracle.objective_columns(objectives)[0]
 
         def losses(trial):
             of_all = self.oracle.losses(trial)
@@ -535,7 +537,25 @@ class Tuner(keras_tuner.Tuner):
         return pareto.hypervolume_curve(losses, point).tolist()
 
     def load_model(self, trial):
-        """Builds the model of a finished trial and loads its weights."""
+        """Builds the model of a finished trial and loads its weights.
+
+        Args:
+            trial: `keras_tuner.engine.trial.Trial` of this search.
+
+        Returns:
+            `keras.Model`.
+
+        Raises:
+            ValueError: If it is no trial.
+            RuntimeError: If its weights were not kept.
+        """
+        if not hasattr(trial, "hyperparameters"):
+            raise ValueError(
+                "Invalid value received for argument `trial`. Expected a "
+                "trial, such as one of `tuner.pareto_front()`, or "
+                '`tuner.oracle.get_trial("0003")`. Received: '
+                f"trial={trial!r}"
+            )
         model = self.runner.build(trial.hyperparameters)
         folder = self.get_trial_dir(trial.trial_id)
         has_file = has_weights(folder)
@@ -697,6 +717,16 @@ class Tuner(keras_tuner.Tuner):
 
     def _explore(self, hypermodel, oracle):
         if not isinstance(hypermodel, keras_tuner.HyperModel):
+            is_class = isinstance(hypermodel, type) and issubclass(
+                hypermodel, keras_tuner.HyperModel
+            )
+            if is_class:
+                raise FatalValueError(
+                    "Invalid value received for argument `hypermodel`. "
+                    "Expected an object, such as "
+                    f"`{hypermodel.__name__}(...)`. Received the class "
+                    f"{hypermodel.__name__}."
+                )
             is_model = isinstance(hypermodel, keras.Model)
             if is_model or not callable(hypermodel):
                 raise FatalValueError(
@@ -986,13 +1016,15 @@ class Tuner(keras_tuner.Tuner):
     def _drawings(self, number):
         drawings = []
         for trial in self._best_trials(number):
-            title = f"Trial {trial.trial_id}"
+            outcome = format_objectives(trial, self.oracle.objective)
+            title = f"Trial {trial.trial_id}: {outcome}"
+            values = format_values(trial.hyperparameters.values)
             try:
                 drawing = draw_model(self.runner.build(trial.hyperparameters))
             except Exception as error:
                 # A report is worth having without its pictures.
                 drawing = html.escape(f"It cannot be drawn: {error}")
-            drawings.append((title, drawing))
+            drawings.append((title, values, drawing))
         return drawings
 
     def _has_front(self):

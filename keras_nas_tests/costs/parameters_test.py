@@ -1,9 +1,10 @@
 """Parameters, checked against numbers worked out by hand."""
 
 import keras
+import pytest
 
 from keras_nas.costs import Parameters
-from keras_nas_tests.costs.sample_models import convolutional
+from keras_nas_tests.costs.sample_models import convolutional, unbuilt
 
 
 def test_parameters_are_counted_as_by_hand():
@@ -46,3 +47,8 @@ def test_a_subclassed_model_has_weights_of_its_own():
     model.build((None, 3))
     assert Parameters().by_layer(model) == {"dense": 8, "scaled": 2}
     assert Parameters().measure(model) == 10
+
+
+def test_a_model_without_weights_yet_is_refused():
+    with pytest.raises(ValueError, match="`model`.*built Keras model"):
+        Parameters().measure(unbuilt())

@@ -82,7 +82,7 @@ def test_the_data_are_the_numbers_of_the_trials():
 
 
 def test_text_of_the_search_cannot_become_markup():
-    page = html_report(evil_results(), [(EVIL, "<svg></svg>")])
+    page = html_report(evil_results(), [(EVIL, EVIL, "<svg></svg>")])
     assert page.count("<script") == page.count("</script>") == 2
     assert "<!--" not in page
     assert "<title>&lt;/script&gt;" in page

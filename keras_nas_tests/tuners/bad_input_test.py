@@ -96,6 +96,11 @@ BAD_HYPERMODELS = [
     (build_broken, RuntimeError, "no such layer"),
     ("build", ValueError, "`hypermodel`.*function.*Received.*'build'"),
     (None, ValueError, "`hypermodel`.*function.*Received.*None"),
+    (
+        nas.search_spaces.HyperMLP,
+        ValueError,
+        r"`hypermodel`.*such as `HyperMLP\(...\)`.*the class HyperMLP",
+    ),
 ]
 
 

@@ -159,6 +159,15 @@ def test_a_resumed_search_knows_what_is_infeasible(tmp_path):
     assert tuner.oracle.infeasible == whole.oracle.infeasible
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [3, ["size"], nas.costs.Size(), nas.costs.DeviceProfile.load("cortex-m7")],
+)
+def test_what_is_no_constraint_is_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match="`constraints`. Expected costs with"):
+        make(tmp_path, None, constraints=wrong)
+
+
 @pytest.mark.parametrize("limit", [16, 18, None])
 def test_other_limits_are_another_search(tmp_path, limit):
     first = make(tmp_path, 17, max_trials=1)

@@ -51,7 +51,9 @@ def test_the_report_shows_the_search_and_its_best_models(searched, tmp_path):
     assert page.count('<svg class="model"') == 2
     best, _ = searched.get_best_hyperparameters(2)
     assert f"{3 * best['units']:,} parameters" in page
+    assert f"units={best['units']}" in page
     best_id = data["trials"][data["best"]]["id"]
+    assert f"Trial {best_id}: val_loss " in page
     assert best_id == searched.oracle.get_best_trials(1)[0].trial_id
 
 

@@ -394,7 +394,10 @@ def test_a_front_can_be_that_of_some_objectives(tmp_path):
     assert units_of(tuner.pareto_front(["parameters"])) == [1]
     assert set(units_of(tuner.pareto_front(["val_accuracy"]))) == {5, 6}
     assert set(units_of(tuner.pareto_front("val_accuracy"))) == {5, 6}
-    for wrong in (["latency_ms"], [], "latency_ms"):
+    cost = nas.costs.Parameters()
+    assert units_of(tuner.pareto_front([cost, "val_accuracy"])) == [1, 2, 3, 5]
+    assert units_of(tuner.pareto_front(cost)) == [1]
+    for wrong in (["latency_ms"], [], "latency_ms", nas.Latency(), [[cost]], 3):
         with pytest.raises(ValueError, match="list of some of"):
             tuner.pareto_front(wrong)
 
@@ -436,6 +439,10 @@ def test_weights_of_the_front_are_kept_and_walked_along(tmp_path):
     dominated = tuner.oracle.get_best_trials(6)[-1]
     with pytest.raises(RuntimeError, match="`keep_weights=1`.*of the front"):
         tuner.load_model(dominated)
+    with pytest.raises(
+        ValueError, match=r"`tuner.pareto_front\(\)`.*trial='0000'"
+    ):
+        tuner.load_model("0000")
 
 
 def test_the_hypervolume_grows_with_the_front(tmp_path):
