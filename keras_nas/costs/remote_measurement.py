@@ -217,13 +217,14 @@ def read_measurements(folder):
         ValueError: If something in the folder is missing or wrong.
     """
     folder = pathlib.Path(folder)
-    plan = _read(folder / PLAN_FILE, "`write_measurements` has written")
+    origin = "`write_measurements` or `keras-nas measure --remote` has written"
+    plan = _read(folder / PLAN_FILE, origin)
     missing = [key for key in _PLAN_KEYS if key not in plan]
     if missing:
         raise ValueError(
-            f"'{folder / PLAN_FILE}' is not what `write_measurements` has "
-            f"written. Expected a JSON object with the keys {_PLAN_KEYS}. "
-            f"Received: one without {missing}"
+            f"'{folder / PLAN_FILE}' is not what {origin}. Expected a JSON "
+            f"object with the keys {_PLAN_KEYS}. Received: one without "
+            f"{missing}"
         )
     if plan["format_version"] > FORMAT_VERSION:
         raise ValueError(
