@@ -13,8 +13,9 @@ blocks or inverted bottlenecks. `nas.ParetoBayesian` looks for accuracy after
 `--search_epochs` on the first `--search_images` and for the measured latency of
 the int8 file, no slower than the widest of the family, with `--jobs` workers.
 `--finalists` candidates of each band of latencies are trained anew for half the
-final epochs; those that no other beats in both, on the validation images, are
-`found`. Each process is best with one thread: TF_NUM_INTRAOP_THREADS=1.
+final epochs; the best two within each latency at which one of the family could
+be dominated, on the validation images, are `found`. Each process is best with
+one thread: TF_NUM_INTRAOP_THREADS=1.
 
 Found networks and family get the same final training: the same images, epochs,
 optimizer and learning rates, with `--final_seeds` seeds. `table` has the means
@@ -60,6 +61,7 @@ SETTINGS = (
 _VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 128
 _BAR_POINTS, _BAR_TIMES = 1.0, 2.0
+_FOUND_WITHIN_A_LIMIT = 2
 
 
 def add_options(parser):
@@ -74,7 +76,7 @@ def add_options(parser):
     add("--search_images", type=int, default=10_000)
     add("--search_epochs", type=int, default=4)
     add("--trials", type=int, default=250, help="candidates to score")
-    add("--finalists", type=int, default=2, help="of each band of latencies")
+    add("--finalists", type=int, default=4, help="of each band of latencies")
     add("--final_epochs", type=int, default=10)
     add("--final_seeds", type=int, default=3)
 
@@ -349,13 +351,12 @@ def finalists(options, tuner, trainings, family_ms, validation):
         ).items()
     }
     latencies = export.measure_latency(files)
-    losses = [
-        (-accuracy(file, validation), latencies[trial_id].latency_ms)
+    trained = {
+        trial_id: (latencies[trial_id].latency_ms, accuracy(file, validation))
         for trial_id, file in files.items()
-    ]
-    say(f"fashion: finalists {dict(zip(files, losses, strict=True))}")
-    is_best = nas.pareto.non_dominated(losses)
-    return [i for i, best in zip(files, is_best, strict=True) if best]
+    }
+    say(f"fashion: finalists {trained}")
+    return best_within_limits(trained, family_ms, _FOUND_WITHIN_A_LIMIT)
 
 
 def best_of_bands(scored, family_ms, number):
@@ -373,13 +374,40 @@ def best_of_bands(scored, family_ms, number):
     Returns:
         List of names, band by band.
     """
-    ends_ms = sorted({ms / part for ms in family_ms for part in (1, 2)})
+    ends_ms = _limits(family_ms)
     chosen = []
     for begin_ms, end_ms in zip([0.0, *ends_ms], ends_ms, strict=False):
         band = [n for n, (ms, _) in scored.items() if begin_ms < ms <= end_ms]
         band.sort(key=lambda name: scored[name][1], reverse=True)
         chosen += band[:number]
     return chosen
+
+
+def best_within_limits(scored, family_ms, number):
+    """Finds the most accurate candidates of all that are fast enough.
+
+    Several, as the accuracies of two trainings of one network differ by as much
+    as those of two candidates.
+
+    Args:
+        scored: Dict from names to `(latency_ms, accuracy)`.
+        family_ms: List of the latencies of the family; the limits are these,
+            and their halves.
+        number: Integer, how many within each limit.
+
+    Returns:
+        List of names, each once, the fast ones first.
+    """
+    chosen = {}
+    for limit_ms in _limits(family_ms):
+        within = [name for name, (ms, _) in scored.items() if ms <= limit_ms]
+        within.sort(key=lambda name: scored[name][1], reverse=True)
+        chosen |= dict.fromkeys(within[:number])
+    return list(chosen)
+
+
+def _limits(family_ms):
+    return sorted({ms / part for ms in family_ms for part in (1, 2)})
 
 
 def accuracy(file, data):

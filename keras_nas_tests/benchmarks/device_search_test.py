@@ -91,6 +91,20 @@ def test_finalists_are_the_best_of_each_band():
     assert best == ["small", "tiny", "medium", "larger", "large"]
 
 
+def test_found_are_the_best_within_each_limit():
+    scored = {
+        "fast": (0.9, 0.7),
+        "worse": (0.8, 0.6),
+        "slow": (3.5, 0.8),
+        "slower": (3.9, 0.75),
+        "slowest": (3.9, 0.65),
+        "too_slow": (4.1, 0.9),
+    }
+    best = device_search.best_within_limits(scored, [2.0, 4.0], number=2)
+    # Within 1 and 2: fast, worse. Within 4: slow, slower.
+    assert best == ["fast", "worse", "slow", "slower"]
+
+
 def test_what_was_made_before_a_kill_is_read(tmp_path):
     path = tmp_path / "found.json"
     assert device_search.kept(path, lambda: ["0003"]) == ["0003"]
