@@ -396,7 +396,7 @@ def best_within_limits(scored, family_ms, number):
         number: Integer, how many within each limit.
 
     Returns:
-        List of names, each once, the fast ones first.
+        List of names, each once: limit by limit, the most accurate first.
     """
     chosen = {}
     for limit_ms in _limits(family_ms):

@@ -183,7 +183,7 @@ class DeviceProfile:
         if self.flash_bytes is None and self.ram_bytes is not None:
             hint = (
                 " Its RAM alone: `constraints=[keras_nas.PeakMemory("
-                f"{self.ram_bytes})]`."
+                f"{self.ram_bytes}, quantize={quantize!r})]`."
             )
         return [
             Size(self._known("flash_bytes", hint=hint), quantize=quantize),

@@ -68,8 +68,8 @@ class LatencyTable:
             because what one leaves in the caches is not what the next reads.
         offset_ms: Float, what every model takes beside that.
         error: Optional `TableError`.
-        plan: Optional string, `MeasurementPlan.digest` of all that was
-            measured for it, if it is complete.
+        plan: Optional string that tells what was measured for it, once it is
+            complete.
 
     Reference:
         Cai et al., [ProxylessNAS](https://arxiv.org/abs/1812.00332), 2019;
@@ -149,8 +149,9 @@ class LatencyTable:
 
         It takes some seconds a piece. What was measured is in the file `path`
         after every few pieces, and a call that was interrupted goes on from
-        there. If the file is complete, it is read and nothing is measured, so
-        that a search that is resumed has the same numbers.
+        there, with other pieces too if the space has changed since. If the
+        file is complete, it is read and nothing is measured, so that a search
+        that is resumed has the same numbers.
 
         Args:
             search_space: Function `build(hp)` or `keras_tuner.HyperModel`.
@@ -172,8 +173,8 @@ class LatencyTable:
 
         Raises:
             ValueError: If an argument is invalid, the file at `path` is a
-                table of another kind or space, or no file can be written
-                there.
+                table of another kind or the complete one of another space, or
+                no file can be written there.
         """
         table = cls(device, quantize, num_threads)
         if path is not None:
@@ -200,7 +201,7 @@ class LatencyTable:
             for number, whole in enumerate(plan.models):
                 whole.latency_ms = measured[number]
             table.calibrate(plan.models, plan.num_calibration_models)
-        table.plan = plan.digest()
+        table.plan = plan.digest
         if path is not None:
             table.save(path)
         if verbose and table.error:
@@ -421,15 +422,16 @@ class LatencyTable:
                 )
 
     def _check_plan(self, plan, path):
-        if self.plan == plan.digest():
+        if self.plan == plan.digest:
             return
         raise ValueError(
             f"The latency table '{path}' is of another search space, or of "
             "other random models: its pieces fit together in another way, so "
             "predictions of the one would become wrong by the other. Expected "
             "the space, `num_calibration_models`, `num_test_models` and "
-            "`seed` that it was measured with, or another `path`. Nothing was "
-            f"changed. The table has {len(self)} pieces, the space "
+            "`seed` that it was measured with, another `path`, or "
+            "`LatencyTable.load` to take it as it is. Nothing was changed. "
+            f"The table has {len(self)} pieces, the space "
             f"{len(plan.segments)}, of which "
             f"{len(plan.segments.keys() - self.latencies_ms.keys())} are not "
             "in the table."

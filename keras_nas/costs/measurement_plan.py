@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-import math
+import numbers
 
 import keras
 import keras_tuner
@@ -53,7 +53,9 @@ class MeasurementPlan:
         models: List of `WholeModel`: those to calibrate with, then those to
             test with. Fewer than asked for if the space has fewer.
         num_calibration_models: Integer, how many of `models` are to calibrate
-            with. Of a space with few models each purpose gets its share.
+            with. Of a space with few models each purpose gets its share, and
+            the test two at least.
+        digest: String, see `plan_digest`.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class MeasurementPlan:
             ("num_test_models", num_test_models),
             ("seed", seed),
         ):
-            if not isinstance(value, int) or value < 0 or value is True:
+            is_integer = isinstance(value, numbers.Integral)
+            if not is_integer or isinstance(value, bool) or value < 0:
                 raise ValueError(
                     f"Invalid value received for argument `{name}`. Expected "
                     f"an integer from 0. Received: {name}={value!r}"
@@ -92,20 +95,45 @@ class MeasurementPlan:
                 )
             if since_last >= _PATIENCE and len(self.models) >= wanted:
                 break
-        self.num_calibration_models = num_calibration_models
-        if len(self.models) < wanted:
-            share = num_calibration_models / wanted
-            self.num_calibration_models = math.ceil(share * len(self.models))
-
-    def digest(self):
-        """Returns a text that is equal for plans of the same measurements."""
-        content = [
-            sorted(self.segments),
+        self.num_calibration_models = _calibrating(
+            num_calibration_models, num_test_models, len(self.models)
+        )
+        self.digest = plan_digest(
+            self.segments,
             [whole.keys for whole in self.models],
             self.num_calibration_models,
-        ]
-        text = json.dumps(content)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        )
+
+
+def plan_digest(piece_keys, model_keys, num_calibration_models):
+    """Makes a text that is equal for plans of the same measurements.
+
+    Args:
+        piece_keys: Iterable of strings, in any order.
+        model_keys: List of lists of strings, the pieces of each whole model.
+        num_calibration_models: Integer.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> plan_digest(["a", "b"], [["a", "b"]], 1) == plan_digest(
+    ...     ["b", "a"], [["a", "b"]], 1)
+    True
+    """
+    content = [sorted(piece_keys), model_keys, num_calibration_models]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _calibrating(num_calibration_models, num_test_models, num_models):
+    """How many of the models that a space has are to calibrate with."""
+    wanted = num_calibration_models + num_test_models
+    # The test is a rank correlation too, which needs two models.
+    if num_models >= wanted or not num_test_models or num_models < 3:
+        return num_calibration_models
+    share = -(-num_calibration_models * num_models // wanted)
+    return min(share, num_models - 2)
 
 
 def piece_file(segment, quantize):

@@ -11,6 +11,7 @@ from keras_nas.costs.measurement_plan import (
     MeasurementPlan,
     WholeModel,
     piece_file,
+    plan_digest,
 )
 from keras_nas.costs.tflite_files import tflite_file
 
@@ -261,6 +262,11 @@ def read_measurements(folder):
         for number, one in enumerate(plan["models"])
     ]
     table.calibrate(models, plan["num_calibration_models"])
+    table.plan = plan_digest(
+        plan["pieces"],
+        [one["keys"] for one in plan["models"]],
+        plan["num_calibration_models"],
+    )
     return table
 
 

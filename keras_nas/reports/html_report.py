@@ -24,8 +24,8 @@ def write_html_report(results, path, drawings=()):
     Args:
         results: `SearchResults`.
         path: String, the file to write; its folder must exist.
-        drawings: List of `(title, text, svg)`, drawings of models, see
-            `draw_model`.
+        drawings: List of `(title, text, svg)`, what to say of a model above
+            its drawing, see `draw_model`.
 
     Raises:
         ValueError: If the path is a folder.

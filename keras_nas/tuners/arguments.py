@@ -84,7 +84,8 @@ def check_constraints(constraints, oracle):
     if isinstance(constraints, Cost):
         constraints = [constraints]
     given = () if constraints is None else constraints
-    constraints = list(given) if isinstance(given, Iterable) else [given]
+    is_list = isinstance(given, Iterable) and not isinstance(given, str)
+    constraints = list(given) if is_list else [given]
     for constraint in constraints:
         is_cost = isinstance(constraint, Cost)
         if not is_cost or constraint.limit is None:

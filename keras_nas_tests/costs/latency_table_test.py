@@ -81,16 +81,23 @@ def test_a_table_learns_the_sum_and_what_comes_on_top(timed):
 
 
 def test_a_space_of_few_models_has_some_to_test_with():
-    def few(hp):
+    def few(hp, number=6):
         return keras.Sequential(
-            [keras.Input((6,)), keras.layers.Dense(hp.Int("units", 1, 6))]
+            [keras.Input((6,)), keras.layers.Dense(hp.Int("units", 1, number))]
         )
+
+    def two(hp):
+        return few(hp, 2)
 
     plan = MeasurementPlan(few, 8, 4)
     assert len(plan.models) == 6
     assert plan.num_calibration_models == 4
     assert MeasurementPlan(few, 2, 2).num_calibration_models == 2
-    assert MeasurementPlan(few, 8, 0).num_calibration_models == 6
+    assert MeasurementPlan(few, 8, 0).num_calibration_models == 8
+    assert MeasurementPlan(few, 0, 8).num_calibration_models == 0
+    # A rank correlation needs two.
+    assert MeasurementPlan(few, 8, 1).num_calibration_models == 4
+    assert MeasurementPlan(two, 8, 8).num_calibration_models == 8
 
 
 def test_errors_are_those_of_models_that_were_not_fitted():
@@ -236,12 +243,18 @@ def test_what_a_table_lacks_is_named_and_can_be_added(timed):
 
 
 def test_tables_of_one_device_can_be_merged():
-    first = costs.LatencyTable("mine", latencies_ms={"a": 1.0, "b": 2.0})
-    second = costs.LatencyTable("mine", latencies_ms={"b": 3.0, "c": 4.0})
+    first, second = (
+        costs.LatencyTable("mine", latencies_ms=latencies_ms, plan=plan)
+        for latencies_ms, plan in (
+            ({"a": 1.0, "b": 2.0}, "one"),
+            ({"b": 3.0, "c": 4.0}, "other"),
+        )
+    )
     merged = first.merge(second)
     assert merged.latencies_ms == {"a": 1.0, "b": 3.0, "c": 4.0}
     assert first.latencies_ms == {"a": 1.0, "b": 2.0}
     assert merged.plan is None  # More can be measured for it.
+    assert first.merge(first).plan == "one"
     with pytest.raises(ValueError, match="do not belong in one table"):
         first.merge(costs.LatencyTable("yours"))
 

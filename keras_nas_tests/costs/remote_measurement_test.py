@@ -52,6 +52,18 @@ def test_the_device_needs_no_keras_nas(written):
         value for name, value in results.items() if name.startswith("piece")
     )
     assert table.error.num_models == 1
+    # What a device has measured, this machine does not measure again.
+    table.save(written / "table.json")
+    again = costs.LatencyTable.measure(
+        build,
+        "pixel8",
+        path=written / "table.json",
+        num_calibration_models=1,
+        num_test_models=1,
+        verbose=0,
+    )
+    assert again.is_same_prediction(table)
+    assert again.plan == table.plan is not None
 
 
 def test_the_script_for_phones_reads_what_the_benchmark_prints(written):
