@@ -25,7 +25,8 @@ width two found networks are chosen on the validation images: the best that
 takes no more time, and the fastest that is at least as accurate.
 `more_accuracy_points` and `times_as_fast` are what they are better by on the
 test images; `is_dominated` says whether one of them reaches the bar: 1 point,
-or twice as fast without being less accurate.
+or twice as fast without being less accurate. `dominated_by` names all found
+networks that reach it on the test images, chosen or not.
 
 What has been trained is kept in `--folder`, with the search: run the same
 command again after a kill.
@@ -429,13 +430,15 @@ def compare(table):
         is as fast, or as accurate.
     """
     family = {k: v for k, v in table.items() if k.startswith("family_")}
-    found = [v for k, v in table.items() if k not in family]
+    found = {k: v for k, v in table.items() if k not in family}
     widths = {}
     for key, member in family.items():
-        as_fast = [f for f in found if f["latency_ms"] <= member["latency_ms"]]
+        as_fast = [
+            f for f in found.values() if f["latency_ms"] <= member["latency_ms"]
+        ]
         as_good = [
             f
-            for f in found
+            for f in found.values()
             if f["validation_accuracy"] >= member["validation_accuracy"]
         ]
         best = max(as_fast, key=_by_validation, default=None)
@@ -448,11 +451,22 @@ def compare(table):
             "times_as_fast": times,
             "fastest_accuracy_points": fastest
             and fastest["accuracy"] - member["accuracy"],
+            "dominated_by": [
+                name for name, one in found.items() if _dominates(one, member)
+            ],
             "is_dominated": (points or 0.0) >= _BAR_POINTS
             or ((times or 0.0) >= _BAR_TIMES and not loses),
         }
         say(f"fashion: {key}: {json.dumps(widths[key])}")
     return widths
+
+
+def _dominates(network, member):
+    points = network["accuracy"] - member["accuracy"]
+    times = member["latency_ms"] / network["latency_ms"]
+    return (times >= 1 and points >= _BAR_POINTS) or (
+        times >= _BAR_TIMES and points >= 0
+    )
 
 
 def _by_validation(network):

@@ -33,6 +33,7 @@ def test_what_is_found_is_compared_with_each_width():
         "more_accuracy_points": 1.5,
         "times_as_fast": 1.0,
         "fastest_accuracy_points": 1.5,
+        "dominated_by": ["trial3"],
         "is_dominated": True,
     }
     # As accurate, and 1.25 times as fast only.
@@ -40,6 +41,7 @@ def test_what_is_found_is_compared_with_each_width():
         "more_accuracy_points": 0.0,
         "times_as_fast": 1.25,
         "fastest_accuracy_points": 0.0,
+        "dominated_by": [],
         "is_dominated": False,
     }
 
@@ -53,6 +55,7 @@ def test_the_test_images_choose_nothing():
     assert width["more_accuracy_points"] == 0.5
     assert width["times_as_fast"] is None
     assert not width["is_dominated"]
+    assert width["dominated_by"] == ["lucky"]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,7 @@ def test_what_is_neither_as_fast_nor_as_accurate_is_left_out():
         "more_accuracy_points": None,
         "times_as_fast": None,
         "fastest_accuracy_points": None,
+        "dominated_by": [],
         "is_dominated": False,
     }
 
