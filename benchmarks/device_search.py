@@ -379,8 +379,7 @@ def best_of_bands(scored, family_ms, number):
     chosen = []
     for begin_ms, end_ms in zip([0.0, *ends_ms], ends_ms, strict=False):
         band = [n for n, (ms, _) in scored.items() if begin_ms < ms <= end_ms]
-        band.sort(key=lambda name: scored[name][1], reverse=True)
-        chosen += band[:number]
+        chosen += _most_accurate(scored, band, number)
     return chosen
 
 
@@ -402,9 +401,13 @@ def best_within_limits(scored, family_ms, number):
     chosen = {}
     for limit_ms in _limits(family_ms):
         within = [name for name, (ms, _) in scored.items() if ms <= limit_ms]
-        within.sort(key=lambda name: scored[name][1], reverse=True)
-        chosen |= dict.fromkeys(within[:number])
+        chosen |= dict.fromkeys(_most_accurate(scored, within, number))
     return list(chosen)
+
+
+def _most_accurate(scored, names, number):
+    by_accuracy = sorted(names, key=lambda n: scored[n][1], reverse=True)
+    return by_accuracy[:number]
 
 
 def _limits(family_ms):
@@ -445,28 +448,34 @@ def compare(table):
         fastest = min(as_good, key=lambda f: f["latency_ms"], default=None)
         points = best and best["accuracy"] - member["accuracy"]
         times = fastest and member["latency_ms"] / fastest["latency_ms"]
-        loses = fastest and fastest["accuracy"] < member["accuracy"]
         widths[key] = {
             "more_accuracy_points": points,
             "times_as_fast": times,
             "fastest_accuracy_points": fastest
             and fastest["accuracy"] - member["accuracy"],
             "dominated_by": [
-                name for name, one in found.items() if _dominates(one, member)
+                name
+                for name, one in found.items()
+                if _has_points(one, member) or _is_faster(one, member)
             ],
-            "is_dominated": (points or 0.0) >= _BAR_POINTS
-            or ((times or 0.0) >= _BAR_TIMES and not loses),
+            "is_dominated": bool(
+                (best and _has_points(best, member))
+                or (fastest and _is_faster(fastest, member))
+            ),
         }
         say(f"fashion: {key}: {json.dumps(widths[key])}")
     return widths
 
 
-def _dominates(network, member):
+def _has_points(network, member):
+    is_as_fast = network["latency_ms"] <= member["latency_ms"]
     points = network["accuracy"] - member["accuracy"]
+    return is_as_fast and points >= _BAR_POINTS
+
+
+def _is_faster(network, member):
     times = member["latency_ms"] / network["latency_ms"]
-    return (times >= 1 and points >= _BAR_POINTS) or (
-        times >= _BAR_TIMES and points >= 0
-    )
+    return times >= _BAR_TIMES and network["accuracy"] >= member["accuracy"]
 
 
 def _by_validation(network):

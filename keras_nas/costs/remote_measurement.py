@@ -264,7 +264,7 @@ def read_measurements(folder):
     table.calibrate(models, plan["num_calibration_models"])
     table.plan = plan_digest(
         plan["pieces"],
-        [one["keys"] for one in plan["models"]],
+        [whole.keys for whole in models],
         plan["num_calibration_models"],
     )
     return table

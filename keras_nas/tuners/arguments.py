@@ -81,8 +81,6 @@ def check_constraints(constraints, oracle):
         ValueError: If one is no cost or has no limit, or if the oracle does
             not know of constraints.
     """
-    if isinstance(constraints, Cost):
-        constraints = [constraints]
     given = () if constraints is None else constraints
     is_list = isinstance(given, Iterable) and not isinstance(given, str)
     constraints = list(given) if is_list else [given]
