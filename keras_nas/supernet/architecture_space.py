@@ -190,6 +190,11 @@ class ArchitectureSpace:
         return looked_up is None and relaxation is not None
 
     @property
+    def looked_up(self):
+        """What `look_up` told of the architecture of this thread."""
+        return self._state[0]
+
+    @property
     def relaxation(self):
         """What runs switches in place of one branch, in this thread."""
         return self._state[1]

@@ -140,7 +140,7 @@ class ElasticGraph:
                     results.append(known)
                 continue
             inner = ElasticGraph(branch.model, known)
-            branches.append(Branch(inner.model, elastic_graph=inner))
+            branches.append(Branch(inner.model, branch.zeros, inner))
             results.append(inner.output_channels)
         switch = Switch(branches, switch.index)
         outputs = switch(*args)

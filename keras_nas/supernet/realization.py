@@ -187,7 +187,13 @@ def branch(apply, inputs):
                 "cannot leave the branch of a supernet that it is in. Leave "
                 "it out, or regularize the weights."
             )
-    return Branch(model)
+    return Branch(model, zeros=outputs if _gives_zeros(model) else None)
+
+
+def _gives_zeros(model):
+    """Returns whether a branch is known to give zeros of a known shape."""
+    is_zero = type(model.operations[-1]).__name__ == "ZerosLike"
+    return is_zero and None not in model.output.shape[1:]
 
 
 def _switched(branches, index, inputs):

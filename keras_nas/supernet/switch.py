@@ -58,7 +58,7 @@ class Branch:
         model: Functional `keras.Model`. Without it the branch is the
             identity.
         zeros: Optional `KerasTensor`: the branch gives zeros that look like
-            it.
+            it, whatever the model.
         elastic_graph: Optional `ElasticGraph` of the model.
     """
 
@@ -79,12 +79,13 @@ class Branch:
 
     def __call__(self, inputs, training=None):
         """Applies the branch to the inputs."""
+        if self.zeros is not None:
+            first = keras.tree.flatten(inputs)[0]
+            batch_size = tf.shape(first)[:1]
+            shape = tf.concat([batch_size, self.zeros.shape[1:]], axis=0)
+            return zeros(shape, self.zeros.dtype, after=first)
         if self.model is not None:
             return self.model(inputs, training=training)
-        if self.zeros is not None:
-            batch_size = tf.shape(keras.tree.flatten(inputs)[0])[:1]
-            shape = tf.concat([batch_size, self.zeros.shape[1:]], axis=0)
-            return tf.zeros(shape, self.zeros.dtype)
         return keras.tree.map_structure(tf.identity, inputs)
 
 
@@ -123,3 +124,20 @@ def combination(members, reduction):
         return chosen if reduction == "none" else combine(chosen, reduction)
 
     return apply
+
+
+def zeros(shape, dtype, after):
+    """Returns zeros that are made when and where they are needed.
+
+    What a branch makes of nothing but a known shape, TensorFlow makes while
+    it optimizes the graph, or at the start of every step, whichever branch
+    runs. It is then kept to the end: a tensor for each switch.
+
+    Args:
+        shape: Integer tensor.
+        dtype: String or `tf.DType`.
+        after: A tensor that only the branch has.
+    """
+    some = tf.cast(tf.reshape(after, [-1])[:1], "float32")
+    zero = tf.cast(tf.reduce_any(some > float("inf")), dtype)
+    return tf.fill(shape, zero)

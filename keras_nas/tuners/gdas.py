@@ -8,10 +8,12 @@ class GDAS(GradientTuner):
     """Searches by gradient: one sampled architecture a step.
 
     As `DARTS`, but each step runs one architecture, drawn by the
-    probabilities, so it takes the time and the memory of one. The
-    probabilities get their gradient through a factor of 1 on the outputs of
-    what was drawn. With a table of measured latencies as `cost`, this is the
-    search of ProxylessNAS.
+    probabilities, however many candidates there are. A branch runs again for
+    its gradient and nothing of it is kept before, so a step takes about a
+    third longer than one of that architecture, and less memory for
+    activations. The probabilities get their gradient through a factor of 1 on
+    the outputs of what was drawn. With a table of measured latencies as
+    `cost`, this is the search of ProxylessNAS.
 
     Args:
         hypermodel: A function `build(hp)` that returns a compiled functional

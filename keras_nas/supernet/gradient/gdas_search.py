@@ -10,8 +10,8 @@ from keras_nas.supernet.gradient.sampled_path import SampledPath, sample
 class GDASSearch(GradientSearch):
     """Runs one architecture a step, drawn by the probabilities.
 
-    A step costs the time and the memory of one architecture, however many
-    candidates there are.
+    A step costs the memory of one architecture at most, however many
+    candidates there are, and its time and a third (see `Recomputation`).
 
     Args:
         supernet: Compiled `keras_nas.Supernet`.
@@ -53,7 +53,8 @@ class GDASSearch(GradientSearch):
         self.supernet.updates.begin_step(
             self.space, self._with_recent(looked_up)[None]
         )
-        with self.space.running(looked_up):
+        path = SampledPath(variables=self.supernet.trainable_variables)
+        with self.space.running(looked_up, path):
             return self.loss(batch)
 
     def alphas_gradient(self, batch, weights_batch, progress, step):

@@ -73,6 +73,8 @@ class Mixture:
             total = _add(total, outputs, probabilities[i], switch)
         if has_skip and self._auxiliary_skip is not None:
             total = _add(total, inputs, self._auxiliary_skip, switch)
+        if total is None:  # All branches are zero.
+            return switch.branches[0](inputs, training)
         return total
 
     def _dropped(self, tensors, number):

@@ -1,26 +1,31 @@
 """One sampled branch that tells of its probability (Dong and Yang, 2019)."""
 
-import keras
 import tensorflow as tf
 
 from keras_nas.supernet.gradient.architecture_parameters import (
     branch_probabilities,
 )
+from keras_nas.supernet.gradient.recomputation import Recomputation
 
 
 class SampledPath:
-    """Runs one branch of each switch, and gives its probability a gradient.
+    """Runs one branch of each switch, for one pass through the network.
 
-    The outputs are multiplied by `1 + p - stop_gradient(p)`, where `p` is the
-    probability of the branch: by 1, with the gradient of the probability.
-    Only that branch runs, so a step needs the memory of one architecture.
+    Only that branch runs, and it runs again for its gradient (see
+    `Recomputation`), so a step needs the memory of one architecture at most.
+
+    With `probabilities` the outputs are multiplied by `1 + p -
+    stop_gradient(p)`, where `p` is the probability of the branch: by 1, with
+    the gradient of the probability. There are gradients by these
+    probabilities then, and otherwise by the `variables`.
 
     Pass it to `ArchitectureSpace.running`, with the values of the sampled
     architecture and inside of one traced function.
 
     Args:
-        probabilities: Dict from names of hyperparameters to tensors, the
-            smoothed probabilities that `sample` has returned.
+        probabilities: Optional dict from names of hyperparameters to tensors,
+            the smoothed probabilities that `sample` has returned.
+        variables: Iterable of the `keras.Variable`s to train.
 
     Reference:
 
@@ -28,8 +33,9 @@ class SampledPath:
     - [Cai et al., 2019, ProxylessNAS](https://arxiv.org/abs/1812.00332)
     """
 
-    def __init__(self, probabilities):
+    def __init__(self, probabilities=None, variables=()):
         self.probabilities = probabilities
+        self._recomputation = Recomputation(variables)
 
     def run(self, switch, inputs, training=None):
         """Returns what a switch gives.
@@ -39,14 +45,13 @@ class SampledPath:
             inputs: Its inputs.
             training: Boolean, whether it is trained.
         """
+        if self.probabilities is None:
+            return self._recomputation.run(switch, inputs, training)
         probability = branch_probabilities(
             switch.index, self.probabilities, len(switch.branches)
         )[switch.index.current()]
         factor = 1 + probability - tf.stop_gradient(probability)
-        return keras.tree.map_structure(
-            lambda tensor: tensor * tf.cast(factor, tensor.dtype),
-            switch.run_one(inputs, training),
-        )
+        return self._recomputation.run(switch, inputs, training, factor)
 
 
 def sample(logits, temperature, seed):

@@ -70,11 +70,12 @@ def test_one_branch_runs_and_the_others_get_no_gradient():
     space = search.space
     for chosen in (0, 2):
         looked_up = space.look_up(tf.constant([chosen]))
-        path = SampledPath(search.parameters.probabilities())
         variables = [layer.scale.value for layer in scales(search)]
         before = [float(layer.runs.numpy()) for layer in scales(search)]
-        with tf.GradientTape() as tape, space.running(looked_up, path):
-            _, loss = search.loss(batch(1.0, 0.0))
+        with tf.GradientTape() as tape:
+            path = SampledPath(variables=search.supernet.trainable_variables)
+            with space.running(looked_up, path):
+                _, loss = search.loss(batch(1.0, 0.0))
         gradients = tape.gradient(
             loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )

@@ -113,3 +113,20 @@ def test_what_is_no_floating_point_number_is_refused():
         pytest.raises(ValueError, match=r"'?input'?(.|\n)*int32"),
     ):
         supernet(tf.constant([[1, 2]]))
+
+
+def test_a_mixture_of_nothing_but_zeros_is_zero():
+    def build(hp):
+        inputs = keras.Input((2,))
+        candidates = {"none": nas.blocks.Zero, "nothing": nas.blocks.Zero}
+        x = nas.layers.LayerChoice(hp, "op", candidates)(inputs)
+        model = keras.Model(inputs, x)
+        model.compile("sgd", "mse")
+        return model
+
+    supernet = nas.Supernet(build, seed=0)
+    mixture = Mixture({"op": tf.constant([0.5, 0.5])})
+    with supernet.architecture_space.running(None, mixture):
+        np.testing.assert_array_equal(
+            supernet(np.ones((3, 2))), np.zeros((3, 2))
+        )
