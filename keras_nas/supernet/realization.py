@@ -190,10 +190,16 @@ def branch(apply, inputs):
     return Branch(model, zeros=outputs if _gives_zeros(model) else None)
 
 
+# What `blocks.Zero` consists of.
+_OF_ZERO = {"InputLayer", "MaxPooling2D", "ZerosLike"}
+
+
 def _gives_zeros(model):
-    """Returns whether a branch is known to give zeros of a known shape."""
-    is_zero = type(model.operations[-1]).__name__ == "ZerosLike"
-    return is_zero and None not in model.output.shape[1:]
+    """Returns whether a branch is `blocks.Zero`, and of a known shape."""
+    kinds = [type(operation).__name__ for operation in model.operations]
+    if kinds[-1] != "ZerosLike" or not _OF_ZERO.issuperset(kinds):
+        return False
+    return None not in model.output.shape[1:]
 
 
 def _switched(branches, index, inputs):

@@ -10,8 +10,9 @@ from keras_nas.supernet.gradient.sampled_path import SampledPath, sample
 class GDASSearch(GradientSearch):
     """Runs one architecture a step, drawn by the probabilities.
 
-    A step costs the memory of one architecture at most, however many
-    candidates there are, and its time and a third (see `Recomputation`).
+    A step costs what one architecture does, however many candidates there are:
+    less memory for activations, about a third more time (see
+    `Recomputation`).
 
     Args:
         supernet: Compiled `keras_nas.Supernet`.

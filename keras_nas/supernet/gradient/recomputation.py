@@ -4,8 +4,7 @@ The gradient that TensorFlow takes of a condition keeps what the branch that
 ran has made, and gives it out of the condition beside placeholders of what the
 others would have made: a graph several times as large. Here only the inputs
 of a branch are kept, and it runs a second time where its gradient is needed.
-A step takes longer, by about a third, and needs the memory of one branch where
-it needed that of one network.
+A step takes longer, by about a third, and less memory for activations.
 
 Reference:
 
@@ -17,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_nas.supernet.switch import zeros
+from keras_nas.supernet.switch import Switch, zeros
 
 
 class Recomputation:
@@ -50,7 +49,7 @@ class Recomputation:
             factor: Optional scalar tensor that the outputs are multiplied by.
         """
         space = switch.index.source
-        state = space.looked_up, space.relaxation
+        running = space.looked_up, space.relaxation
         number = switch.index.current()
         branches = [
             _Branch(branch, inputs, training, factor is not None)
@@ -62,9 +61,9 @@ class Recomputation:
             if id(weight) in self._values
         ]
         # The second time, dropout has to draw what it drew the first time.
-        seeds = [
-            (seed, tf.identity(seed.value))
-            for seed in _once(s for b in branches for s in b.seeds)
+        state = [
+            (variable, tf.identity(variable.value))
+            for variable in _once(v for b in branches for v in b.state)
         ]
         packing = _Packing(branches, weights)
         given = keras.tree.flatten(inputs) + [factor] * (factor is not None)
@@ -83,16 +82,12 @@ class Recomputation:
                 gradients = _after(self._last_gradients, gradients)
 
                 def run_again(branch):
-                    before = self._values
-                    # For switches within the branch.
-                    self._values = {id(w): value for w, value in values}
                     found, by_weights = branch.gradients(
-                        tensors, values, seeds, gradients
+                        tensors, values, state, gradients
                     )
-                    self._values = before
                     return found, packing.pack(branch, by_weights)
 
-                with space.running(*state):
+                with space.running(*running):
                     found, packed = tf.switch_case(
                         number, [lambda b=b: run_again(b) for b in branches]
                     )
@@ -104,6 +99,51 @@ class Recomputation:
             return outputs, gradient
 
         return call(*given, *(self._values[id(weight)] for weight in weights))
+
+
+def can_run_again(switch, inputs):
+    """Returns whether a switch can be recomputed.
+
+    One with switches in its branches cannot, and neither can those: a gradient
+    within the gradient of a condition cannot read variables.
+
+    Args:
+        switch: `Switch`.
+        inputs: Its inputs.
+    """
+    tensors = keras.tree.flatten([inputs, switch.compute_output_spec(inputs)])
+    if not all(tf.as_dtype(tensor.dtype).is_floating for tensor in tensors):
+        return False
+    return not any(
+        isinstance(layer, Switch)
+        for branch in switch.branches
+        for layer in layers_of(branch.model)
+    )
+
+
+def layers_of(model):
+    """Returns the layers of a model, and those of models in it.
+
+    Args:
+        model: Optional `keras.Model`.
+    """
+    layers = []
+    for layer in getattr(model, "layers", ()):
+        layers += [layer, *layers_of(layer)]
+    return layers
+
+
+def times(outputs, factor):
+    """Returns a structure of tensors, with numbers times a factor.
+
+    Args:
+        outputs: Structure of tensors. Those of integers stay as they are.
+        factor: Scalar tensor.
+    """
+    return keras.tree.map_structure(
+        lambda x: x * tf.cast(factor, x.dtype) if x.dtype.is_floating else x,
+        outputs,
+    )
 
 
 class _Branch:
@@ -125,9 +165,15 @@ class _Branch:
         model = branch.model
         self.weights = model.trainable_variables if model else []
         self._ids = {id(weight) for weight in self.weights}
+        # Moving statistics say nothing to outputs in training.
+        statistics = {
+            id(weight)
+            for layer in layers_of(model)
+            if isinstance(layer, keras.layers.BatchNormalization)
+            for weight in layer.weights
+        }
         others = model.non_trainable_variables if model else []
-        kept = {id(weight) for weight in model.weights} if model else ()
-        self.seeds = [v for v in others if id(v) not in kept]
+        self.state = [v for v in others if id(v) not in statistics]
 
     def run(self, tensors):
         """Returns the outputs.
@@ -142,18 +188,17 @@ class _Branch:
         outputs = self._branch(inputs, self._training)
         if factor is None:
             return outputs
-        return keras.tree.map_structure(
-            lambda x: x * tf.cast(factor, x.dtype), outputs
-        )
+        return times(outputs, factor)
 
-    def gradients(self, tensors, weights, seeds, gradients):
+    def gradients(self, tensors, weights, state, gradients):
         """Returns the gradients by the tensors, and those by own weights.
 
         Args:
             tensors: List of tensors, as `run` takes them.
             weights: List of pairs of a variable and its value, of this branch
                 or another.
-            seeds: The same of the states of random number generators.
+            state: The same of what is not trained, as it was before the
+                first time.
             gradients: List of tensors, the gradients by the outputs.
         """
         # Not before these are there: else all branches of a network would run
@@ -166,7 +211,7 @@ class _Branch:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             # What it updates has been updated the first time.
-            with keras.StatelessScope(state_mapping=[*weights, *seeds]):
+            with keras.StatelessScope(state_mapping=[*weights, *state]):
                 outputs = self.run(tensors)
         found = tape.gradient(
             keras.tree.flatten(outputs), sources, output_gradients=gradients

@@ -5,14 +5,18 @@ import tensorflow as tf
 from keras_nas.supernet.gradient.architecture_parameters import (
     branch_probabilities,
 )
-from keras_nas.supernet.gradient.recomputation import Recomputation
+from keras_nas.supernet.gradient.recomputation import (
+    Recomputation,
+    can_run_again,
+    times,
+)
 
 
 class SampledPath:
     """Runs one branch of each switch, for one pass through the network.
 
     Only that branch runs, and it runs again for its gradient (see
-    `Recomputation`), so a step needs the memory of one architecture at most.
+    `Recomputation`), so a step keeps little of what branches make.
 
     With `probabilities` the outputs are multiplied by `1 + p -
     stop_gradient(p)`, where `p` is the probability of the branch: by 1, with
@@ -36,6 +40,7 @@ class SampledPath:
     def __init__(self, probabilities=None, variables=()):
         self.probabilities = probabilities
         self._recomputation = Recomputation(variables)
+        self._is_within_switch = False
 
     def run(self, switch, inputs, training=None):
         """Returns what a switch gives.
@@ -45,13 +50,21 @@ class SampledPath:
             inputs: Its inputs.
             training: Boolean, whether it is trained.
         """
-        if self.probabilities is None:
-            return self._recomputation.run(switch, inputs, training)
-        probability = branch_probabilities(
-            switch.index, self.probabilities, len(switch.branches)
-        )[switch.index.current()]
-        factor = 1 + probability - tf.stop_gradient(probability)
-        return self._recomputation.run(switch, inputs, training, factor)
+        factor = None
+        if self.probabilities is not None:
+            probability = branch_probabilities(
+                switch.index, self.probabilities, len(switch.branches)
+            )[switch.index.current()]
+            factor = 1 + probability - tf.stop_gradient(probability)
+        if not self._is_within_switch and can_run_again(switch, inputs):
+            return self._recomputation.run(switch, inputs, training, factor)
+        before = self._is_within_switch
+        self._is_within_switch = True
+        try:
+            outputs = switch.run_one(inputs, training)
+        finally:
+            self._is_within_switch = before
+        return outputs if factor is None else times(outputs, factor)
 
 
 def sample(logits, temperature, seed):
