@@ -199,7 +199,8 @@ def _gives_zeros(model):
     kinds = [type(operation).__name__ for operation in model.operations]
     if kinds[-1] != "ZerosLike" or not _OF_ZERO.issuperset(kinds):
         return False
-    return None not in model.output.shape[1:]
+    is_tensor = isinstance(model.output, keras.KerasTensor)
+    return is_tensor and None not in model.output.shape[1:]
 
 
 def _switched(branches, index, inputs):

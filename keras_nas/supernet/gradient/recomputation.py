@@ -12,10 +12,12 @@ Reference:
   https://arxiv.org/abs/1604.06174)
 """
 
+import math
+
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_nas.supernet.calibration import layers_of
 from keras_nas.supernet.switch import Switch, zeros
 
 
@@ -117,20 +119,9 @@ def can_run_again(switch, inputs):
     return not any(
         isinstance(layer, Switch)
         for branch in switch.branches
+        if branch.model is not None
         for layer in layers_of(branch.model)
     )
-
-
-def layers_of(model):
-    """Returns the layers of a model, and those of models in it.
-
-    Args:
-        model: Optional `keras.Model`.
-    """
-    layers = []
-    for layer in getattr(model, "layers", ()):
-        layers += [layer, *layers_of(layer)]
-    return layers
 
 
 def times(outputs, factor):
@@ -162,18 +153,22 @@ class _Branch:
         self._inputs = inputs
         self._training = training
         self._has_factor = has_factor
-        model = branch.model
-        self.weights = model.trainable_variables if model else []
+        self.weights, self.state = [], []
+        if branch.model is not None:
+            self.weights = branch.model.trainable_variables
+            # Moving statistics say nothing to outputs in training.
+            statistics = {
+                id(weight)
+                for layer in layers_of(branch.model)
+                if isinstance(layer, keras.layers.BatchNormalization)
+                for weight in layer.weights
+            }
+            self.state = [
+                variable
+                for variable in branch.model.non_trainable_variables
+                if id(variable) not in statistics
+            ]
         self._ids = {id(weight) for weight in self.weights}
-        # Moving statistics say nothing to outputs in training.
-        statistics = {
-            id(weight)
-            for layer in layers_of(model)
-            if isinstance(layer, keras.layers.BatchNormalization)
-            for weight in layer.weights
-        }
-        others = model.non_trainable_variables if model else []
-        self.state = [v for v in others if id(v) not in statistics]
 
     def run(self, tensors):
         """Returns the outputs.
@@ -276,7 +271,7 @@ class _Packing:
 
 
 def _size(weight):
-    return int(np.prod(weight.shape))
+    return math.prod(weight.shape)
 
 
 def _after(before, tensors):

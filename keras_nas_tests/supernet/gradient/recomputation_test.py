@@ -206,6 +206,25 @@ def test_a_branch_runs_again_with_the_state_it_had():
         assert float(step()[0]) == count
 
 
+def test_a_list_of_zeros_stays_a_list():
+    def build(hp):
+        inputs = keras.Input((4,))
+        candidates = {
+            "zero": lambda: lambda x: [keras.ops.zeros_like(x)],
+            "skip": lambda: lambda x: [keras.layers.ReLU()(x)],
+        }
+        (x,) = layers.LayerChoice(hp, "op", candidates)(inputs)
+        model = keras.Model(inputs, x)
+        model.compile("sgd", "mse")
+        return model
+
+    supernet = nas.Supernet(build, seed=0)
+    x = np.ones((3, 4), "float32")
+    for op, value in (("zero", 0.0), ("skip", 1.0)):
+        supernet.set_architecture({"op": op})
+        np.testing.assert_array_equal(supernet(x), value * x)
+
+
 def test_candidates_with_several_outputs_are_no_zeros():
     def build(hp):
         inputs = keras.Input((4,))
