@@ -42,6 +42,9 @@ class Candidate:
             models have to be made, that of the distribution strategy.
         seed: Integer, the seed of the search, or `None`.
         note: Function of a string; shows a line to the user.
+        is_interrupted: Function without arguments; returns whether the user
+            has pressed Ctrl-C, once: nothing new should be begun, and what
+            takes long and can be resumed may raise `KeyboardInterrupt`.
 
     Example:
 
@@ -65,3 +68,4 @@ class Candidate:
     scope: Callable[[], Any] = lambda: contextlib.nullcontext()
     seed: int | None = None
     note: Callable[[str], None] = lambda line: None
+    is_interrupted: Callable[[], bool] = lambda: False

@@ -34,7 +34,7 @@ class TrainingRecorder(keras.callbacks.Callback):
     another shape, or a damaged file, is ignored: the training starts anew.
 
     Epochs that take less than ten times as long as saving them are not all
-    saved.
+    saved; after a Ctrl-C they are.
 
     It has to be the last of the callbacks, so that it sees what they do.
     Whatever the evaluator puts into the dict `notes` is saved too.
@@ -127,7 +127,8 @@ class TrainingRecorder(keras.callbacks.Callback):
         if not self._candidate.can_resume:
             return
         now_s = time.monotonic()
-        if now_s - self._saved_s >= self._cost_s / _MAX_SHARE:
+        is_due = now_s - self._saved_s >= self._cost_s / _MAX_SHARE
+        if is_due or self._candidate.is_interrupted():
             self._save(next_epoch=epoch + 1)
             self._saved_s = time.monotonic()
             self._cost_s = self._saved_s - now_s

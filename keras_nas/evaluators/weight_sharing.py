@@ -46,7 +46,7 @@ class WeightSharing(Evaluator):
     statistics of its BatchNormalization layers are measured on a few
     batches, and it is evaluated on the validation data. The supernet is
     stored with the project, and a training that was killed goes on from its
-    last epoch.
+    last epoch. Ctrl-C ends it after the epoch that runs.
 
     Take it to compare hundreds or thousands of candidates. What counts is
     their order, and that is only roughly right: see
@@ -261,7 +261,8 @@ class WeightSharing(Evaluator):
             if next_epoch is not None and next_epoch < self.epochs:
                 if next_epoch:
                     changes["initial_epoch"] = next_epoch
-                candidate.fit(supernet, [*callbacks, recorder], **changes)
+                callbacks += [recorder, _UntilInterrupted(whole, self.epochs)]
+                candidate.fit(supernet, callbacks, **changes)
         recorder.remove()
 
     def _about(self, supernet, candidate, has_data):
@@ -368,6 +369,25 @@ class _Score:
         return history
 
 
+class _UntilInterrupted(keras.callbacks.Callback):
+    """Stops after an epoch that was recorded, once the user wishes it."""
+
+    def __init__(self, candidate, epochs):
+        super().__init__()
+        self._candidate = candidate
+        self._epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        done = epoch + 1
+        can_go_on = self._candidate.can_resume and done < self._epochs
+        if can_go_on and self._candidate.is_interrupted():
+            self._candidate.note(
+                f"supernet: stopped after epoch {done}/{self._epochs}; the "
+                "next search goes on from there."
+            )
+            raise KeyboardInterrupt
+
+
 class _EpochLines(keras.callbacks.Callback):
     """Shows a line for each epoch of the supernet."""
 
@@ -376,6 +396,12 @@ class _EpochLines(keras.callbacks.Callback):
         self._note = note
         self._epochs = epochs
         self._started_s = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._note(
+            f"supernet: training it for {self._epochs} epochs. The first step "
+            "traces all candidates and takes a while."
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         self._started_s = time.monotonic()

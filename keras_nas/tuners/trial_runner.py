@@ -155,6 +155,7 @@ class TrialRunner:
         learning_curves,
         callbacks=(),
         note=lambda line: None,
+        is_interrupted=lambda: False,
         costs=None,
     ):
         """Makes what an evaluator gets to know about a trial.
@@ -169,6 +170,8 @@ class TrialRunner:
                 of the project.
             callbacks: Callbacks of the tuner's own, for every training.
             note: Function that shows a line to the user.
+            is_interrupted: Function that returns whether the user has
+                pressed Ctrl-C.
             costs: Optional `CandidateCosts` of the trial.
 
         Returns:
@@ -241,6 +244,7 @@ class TrialRunner:
             scope=lambda: maybe_distribute(self.distribution_strategy),
             seed=self.seed,
             note=note,
+            is_interrupted=is_interrupted,
         )
 
     def _set_seed(self, *numbers):

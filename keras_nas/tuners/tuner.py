@@ -1124,6 +1124,7 @@ class Tuner(keras_tuner.Tuner):
                 self._interruption.callback(),
             ],
             note=self._progress.note,
+            is_interrupted=lambda: self._interruption.is_wished,
             costs=self._costs_of(trial),
         )
 

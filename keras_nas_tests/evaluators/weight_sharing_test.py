@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 import warnings
 
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras_tuner.errors import FatalValueError
 
 import keras_nas as nas
-from keras_nas.evaluators import WeightSharing
+from keras_nas.evaluators import WeightSharing, training_recorder
 from keras_nas.supernet import FairSampling
 from keras_nas_tests.supernet import builds
 
@@ -104,6 +105,48 @@ def test_a_training_of_the_supernet_that_was_killed_goes_on(tmp_path, trials):
     assert search(make(tmp_path, callbacks=[epochs])) == trials
     assert epochs.seen[0] > 0
     assert epochs.seen[-1] == 2
+
+
+class Interrupting(Epochs):
+    """Presses Ctrl-C once, in the middle of an epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if len(self.seen) == self.stop_at and not batch:
+            signal.raise_signal(signal.SIGINT)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
+def test_ctrl_c_ends_the_training_of_the_supernet_after_its_epoch(
+    tmp_path, trials, monkeypatch, capsys
+):
+    # As if saving an epoch took so long that only some are saved.
+    monkeypatch.setattr(training_recorder, "_MAX_SHARE", 1e-9)
+    interrupting = Interrupting(stop_at=1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path, callbacks=[interrupting]).search(
+                X, Y, batch_size=16, validation_data=(X, Y), verbose=1
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert interrupting.seen == [0, 1]
+    out = capsys.readouterr().out
+    assert "supernet: stopped after epoch 2/3; the next search goes on" in out
+    rest = Epochs()
+    assert search(make(tmp_path, callbacks=[rest])) == trials
+    assert rest.seen == [2]
+
+
+def test_ctrl_c_in_the_last_epoch_lets_a_trial_finish(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found = search(make(tmp_path, callbacks=[Interrupting(stop_at=2)]))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(found) == 1
 
 
 def test_models_are_there_after_a_reload(tmp_path):
