@@ -144,6 +144,7 @@ class Supernet(keras.Model):
         self._elastic_graph = ElasticGraph(model)
         self.network = self._elastic_graph.model
         self._check_outputs()
+        self._check_devices()
         space = self._hp.architectures
         self.selection = self.add_weight(
             shape=(len(space.names),),
@@ -693,6 +694,27 @@ class Supernet(keras.Model):
                     f"hyperparameter {known.names[0]!r}. Let the model end "
                     "with a layer of fixed width."
                 )
+
+    def _check_devices(self):
+        """Raises if a candidate needs the other devices to run."""
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return
+        for switch in self.network_layers():
+            models = [
+                branch.model
+                for branch in getattr(switch, "branches", ())
+                if branch.model is not None
+            ]
+            for layer in (x for model in models for x in layers_of(model)):
+                if getattr(layer, "synchronized", False):
+                    raise SharingError(
+                        f"The layer {layer.name!r} of a searched candidate "
+                        "cannot ask the other devices for their statistics, "
+                        "as TensorFlow has no such call within a choice. "
+                        "Expected `BatchNormalization(synchronized=False)`, "
+                        "or one device. Received a distribution strategy of "
+                        f"{self.distribute_strategy.num_replicas_in_sync}."
+                    )
 
     def _uses_of_variables(self):
         """Says for each variable of a layer where it is used.

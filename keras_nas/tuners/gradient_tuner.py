@@ -6,6 +6,7 @@ import os
 import time
 
 import keras
+from keras_tuner.engine.tuner import maybe_distribute
 
 from keras_nas import architectures, storage
 from keras_nas.evaluators.nested_arrays import (
@@ -154,12 +155,6 @@ class GradientTuner(Tuner):
                 "`keras_nas.evaluators.Training(...)`. Received: evaluator="
                 f"{type(evaluator).__name__}"
             )
-        if kwargs.get("distribution_strategy") is not None:
-            raise ValueError(
-                f"{type(self).__name__} searches on one device. Expected no "
-                "`distribution_strategy`. Received: distribution_strategy="
-                f"{kwargs['distribution_strategy']!r}"
-            )
         self.search_epochs = search_epochs
         self.alpha_split = alpha_split
         self.fixed = dict(fixed or {})
@@ -224,6 +219,7 @@ class GradientTuner(Tuner):
         if not self._has_result() or self._is_to_be_emptied:
             self._data = self._make_data(fit_args, fit_kwargs, alpha_data)
             self._gradient_search = self._make_search()
+            self._gradient_search.check_data(self._data)
         else:
             self._check_config(self._result()["config"])
         super().search(*fit_args, **fit_kwargs)
@@ -320,6 +316,10 @@ class GradientTuner(Tuner):
         )
 
     def _make_search(self):
+        with maybe_distribute(self.distribution_strategy):
+            return self._make_search_in_scope()
+
+    def _make_search_in_scope(self):
         if self.runner.seed is not None:
             keras.utils.set_random_seed(self.runner.seed)
         try:

@@ -79,8 +79,26 @@ tuner = nas.RandomSearch(
     evaluator=nas.evaluators.WeightSharing(epochs=1),
     distribution_strategy=STRATEGY)
 tuner.search(x, y, batch_size=32, validation_data=(x, y), verbose=0)
+def build_synchronized(hp):
+    x = inputs = keras.Input((6,))
+    x = layers.LayerChoice(hp, "op", {
+        "a": lambda: keras.layers.BatchNormalization(
+            synchronized=True, name="common"),
+        "b": lambda: keras.layers.Dense(6)})(x)
+    model = keras.Model(inputs, x)
+    model.compile("sgd", "mse")
+    return model
+
+nas.Supernet(build_synchronized)
+try:
+    with STRATEGY.scope():
+        nas.Supernet(build_synchronized)
+except nas.supernet.SharingError as error:
+    refused = str(error)
+
 trials = tuner.oracle.trials.values()
 print(json.dumps({
+    "refused": refused,
     "results": results,
     "devices": devices(tuner.get_best_models(1)[0].weights),
     "trials": [[t.status, t.message, t.score] for t in trials],
@@ -117,6 +135,12 @@ def test_two_devices_train_as_one_does(trained):
             np.testing.assert_allclose(expected, found, rtol=1e-4)
         for expected, found in zip(one[3], two[3], strict=True):
             np.testing.assert_allclose(expected, found, rtol=1e-3, atol=1e-5)
+
+
+def test_a_candidate_that_needs_other_devices_is_refused(trained):
+    assert "'common'" in trained["refused"]
+    assert "Expected `BatchNormalization(synchronized=" in trained["refused"]
+    assert "strategy of 2." in trained["refused"]
 
 
 def test_candidates_are_scored_on_all_devices(trained):

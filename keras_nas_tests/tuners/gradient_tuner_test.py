@@ -16,6 +16,7 @@ from keras_nas.supernet.gradient import (
     SkipStopping,
 )
 from keras_nas_tests.tuners.tiny_searches import trials_of
+from keras_nas_tests.tuners.two_devices import run_on_two_devices
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 4)).astype("float32")
@@ -117,6 +118,54 @@ def test_a_resumed_search_is_no_different(finished, tmp_path, monkeypatch):
     assert tuner.search_history == finished.search_history
     assert tuner.probabilities == finished.probabilities
     assert trials_of(tuner) == trials_of(finished)
+
+
+ON_TWO_DEVICES = """
+import pytest
+from keras_nas_tests.tuners.gradient_tuner_test import (
+    FIT, interrupted_after, make_tuner, trials_of)
+
+def make(name, kind):
+    return make_tuner(sys.argv[1] + "/" + name, kind, max_trials=1,
+                      search_epochs=2, distribution_strategy=STRATEGY)
+
+results = {}
+for kind in (nas.GDAS, nas.DARTS):
+    found = []
+    for name in ("whole", "resumed"):
+        name = kind.__name__ + name
+        if name.endswith("resumed"):
+            with pytest.MonkeyPatch.context() as patch:
+                interrupted_after(1, patch)
+                with pytest.raises(KeyboardInterrupt):
+                    make(name, kind).search(**FIT)
+        tuner = make(name, kind)
+        tuner.search(**FIT)
+        found.append([
+            tuner.search_history, tuner.probabilities, trials_of(tuner)])
+    model = tuner.get_best_models()[0]
+    results[kind.__name__] = found + [devices(model.weights)]
+try:
+    make("odd", nas.GDAS).search(**FIT | {"batch_size": 7})
+except ValueError as error:
+    results["error"] = str(error)
+print(json.dumps(results))
+"""
+
+
+def test_several_devices(tmp_path):
+    results = run_on_two_devices(ON_TWO_DEVICES, tmp_path)
+    error = results.pop("error")
+    assert "multiple of 2" in error
+    assert "Received a batch of 7." in error
+    assert list((tmp_path / "odd").rglob("gradient_search*")) == []
+    for whole, resumed, devices in results.values():
+        assert whole == resumed
+        history, probabilities, trials = whole
+        assert len(history) == 2
+        assert max(probabilities["first"].values()) > 0.34
+        assert [status for _, status, *_ in trials] == ["COMPLETED"]
+        assert devices == [2]
 
 
 class KilledError(BaseException):
@@ -370,7 +419,6 @@ def test_what_cannot_be_weighed_is_refused_before_the_project_is(tmp_path):
         {"temperatures": 3},
         {"temperatures": (1.0, 0.0)},
         {"max_trials": 0},
-        {"distribution_strategy": tf.distribute.OneDeviceStrategy("cpu")},
     ],
 )
 def test_bad_arguments_are_named_before_a_folder_is_made(tmp_path, arguments):

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import keras
 import tensorflow as tf
 
 from keras_nas.supernet.gradient.gradient_search import GradientSearch
@@ -51,7 +52,7 @@ class DARTSSearch(GradientSearch):
         self.order = order
         self._auxiliary_skip = auxiliary_skip
         self._skip_drop_rate = skip_drop_rate
-        self._product = tf.function(self._multiply, reduce_retracing=True)
+        self._product = self.replicas.function(self._multiply)
 
     def weights_loss(self, batch, progress, step):
         """Returns the predictions and the loss of the mixture."""
@@ -84,7 +85,7 @@ class DARTSSearch(GradientSearch):
             step: Integer, the number of the step.
         """
         return self._product(
-            batch,
+            self.replicas.split(batch),
             tf.constant(vector, "float32"),
             tf.constant(progress, "float32"),
             tf.constant(step),
@@ -93,7 +94,7 @@ class DARTSSearch(GradientSearch):
     def _multiply(self, batch, vector, progress, step):
         logits = self.parameters.logits.value
         with (
-            _unchanged(self.supernet.non_trainable_variables),
+            keras.StatelessScope(),  # Drops all changes.
             tf.GradientTape(watch_accessed_variables=False) as outer,
         ):
             outer.watch(logits)
@@ -106,16 +107,22 @@ class DARTSSearch(GradientSearch):
         product = outer.gradient(
             slope, logits, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return self.unscaled(product)
+        return self.replicas.sum(self.unscaled(product))
 
     def _second_order(self, batch, weights_batch, progress, step):
         """The gradient through one step of the weights (equation 7)."""
-        weights = [v.value for v in self.supernet.trainable_variables]
+        variables = self.supernet.trainable_variables
+        weights = [tf.convert_to_tensor(v.value) for v in variables]
         logits = self.parameters.logits.value
         rate = tf.cast(self.supernet.optimizer.learning_rate, "float32")
 
-        def gradients(examples, of_alphas, by):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
+        def gradients(examples, of_alphas, weights, by):
+            # Nothing is changed by it, the seeds of random layers included:
+            # a difference is small, so both ends of it must draw the same.
+            with (
+                tf.GradientTape(watch_accessed_variables=False) as tape,
+                keras.StatelessScope(zip(variables, weights, strict=True)),
+            ):
                 tape.watch(by)
                 with self._mixing(progress, step) as probabilities:
                     loss = (
@@ -129,36 +136,36 @@ class DARTSSearch(GradientSearch):
             )
             return loss, [self.unscaled(gradient) for gradient in found]
 
-        def shift(values, times, direction):
-            for weight, value, change in zip(
-                weights, values, direction, strict=True
-            ):
-                weight.assign(value + tf.cast(times, value.dtype) * change)
+        def shifted(times, direction):
+            return [
+                weight + tf.cast(times, weight.dtype) * change
+                for weight, change in zip(weights, direction, strict=True)
+            ]
 
-        # One difference is small, so random layers must draw the same in
-        # both: their seeds are put back.
-        others = self.supernet.non_trainable_variables
-        with _unchanged(self.supernet.trainable_variables) as values:
-            with _unchanged(others):
-                _, descent = gradients(weights_batch, False, weights)
-            # A gradient beyond float16 must not get into the statistics of
-            # BatchNormalization.
-            is_finite = tf.reduce_all(
-                [tf.reduce_all(tf.math.is_finite(d)) for d in descent]
-            )
-            descent = [tf.where(is_finite, d, 0) for d in descent]
-            shift(values, -rate, descent)
-            loss, (by_alphas, *by_weights) = gradients(
-                batch, True, [logits, *weights]
-            )
-            epsilon = _EPSILON / tf.linalg.global_norm(by_weights)
-            # No slope, no second term.
-            epsilon = tf.where(tf.math.is_finite(epsilon), epsilon, 1.0)
-            ends = []
-            for sign in (1.0, -1.0):
-                shift(values, sign * epsilon, by_weights)
-                with _unchanged(others):
-                    ends.append(gradients(weights_batch, False, [logits])[1][0])
+        _, descent = gradients(weights_batch, False, weights, weights)
+        descent = self.replicas.sum(descent)
+        # A gradient beyond float16 must not get into the loss that is shown.
+        is_finite = tf.reduce_all(
+            [tf.reduce_all(tf.math.is_finite(d)) for d in descent]
+        )
+        descent = [tf.where(is_finite, d, 0) for d in descent]
+        after = shifted(-rate, descent)
+        loss, (by_alphas, *by_weights) = gradients(
+            batch, True, after, [logits, *after]
+        )
+        by_weights = self.replicas.sum(by_weights)
+        epsilon = _EPSILON / tf.linalg.global_norm(by_weights)
+        # No slope, no second term.
+        epsilon = tf.where(tf.math.is_finite(epsilon), epsilon, 1.0)
+        ends = [
+            gradients(
+                weights_batch,
+                False,
+                shifted(sign * epsilon, by_weights),
+                [logits],
+            )[1][0]
+            for sign in (1.0, -1.0)
+        ]
         implicit = (ends[0] - ends[1]) / (2 * epsilon)
         # The optimizer skips what is not finite, and lowers the scale.
         rate = tf.where(is_finite, rate, float("nan"))
@@ -179,13 +186,3 @@ class DARTSSearch(GradientSearch):
         )
         with self.space.running(None, mixture):
             yield probabilities
-
-
-@contextlib.contextmanager
-def _unchanged(variables):
-    """Puts variables back, in the graph, to what they were."""
-    variables = [variable.value for variable in variables]
-    values = [tf.identity(variable) for variable in variables]
-    yield values
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

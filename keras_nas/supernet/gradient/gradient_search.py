@@ -9,6 +9,7 @@ from keras_nas.supernet.gradient.architecture_parameters import (
 )
 from keras_nas.supernet.gradient.expected_cost import ExpectedCost
 from keras_nas.supernet.gradient.most_probable import most_probable
+from keras_nas.supernet.gradient.replicas import Replicas
 
 # Of Liu et al. (2019).
 _LEARNING_RATE = 3e-4
@@ -23,7 +24,10 @@ class GradientSearch:
     training examples by the weights.
 
     Subclasses say how an architecture that is not decided yet is run:
-    `weights_loss` and `alphas_gradient`. Both are traced once.
+    `weights_loss` and `alphas_gradient`. Both are traced once. They run on
+    each device of the distribution strategy that the supernet was made with,
+    with a part of the batch; the loss and the gradient of a device are its
+    part of the whole.
 
     Args:
         supernet: Compiled `keras_nas.Supernet`. Its optimizer trains the
@@ -31,9 +35,10 @@ class GradientSearch:
         epochs: Integer, how long.
         warmup_epochs: Integer, how many of them train the weights alone, so
             that operations with weights have a fair start.
-        alpha_optimizer: Optional `keras.optimizers.Optimizer` of the alphas.
-            By default Adam with a learning rate of 3e-4 and `beta_1=0.5`.
-            Where Keras scales the loss of the weights (`mixed_float16`), so
+        alpha_optimizer: Optional `keras.optimizers.Optimizer` of the alphas,
+            made in the scope of the supernet's distribution strategy. By
+            default Adam with a learning rate of 3e-4 and `beta_1=0.5`. Where
+            Keras scales the loss of the weights (`mixed_float16`), so
             is that of the alphas.
         alpha_regularization: Float, how much of the alphas is added to their
             gradient (an L2 penalty, the weight decay of the paper's Adam).
@@ -67,21 +72,9 @@ class GradientSearch:
         self.warmup_epochs = warmup_epochs
         self.early_stopping = early_stopping
         self.seed = seed
-        self.parameters = ArchitectureParameters(
-            self.space, np.random.default_rng([seed, 0])
-        )
-        self.alpha_optimizer = alpha_optimizer or keras.optimizers.Adam(
-            _LEARNING_RATE, beta_1=_BETA_1
-        )
-        if isinstance(
-            supernet.optimizer, keras.optimizers.LossScaleOptimizer
-        ) and not isinstance(
-            self.alpha_optimizer, keras.optimizers.LossScaleOptimizer
-        ):
-            # The gradients of the alphas pass through the same float16.
-            self.alpha_optimizer = keras.optimizers.LossScaleOptimizer(
-                self.alpha_optimizer
-            )
+        self.replicas = Replicas(supernet.distribute_strategy)
+        with self.replicas.scope():
+            self._make_variables(alpha_optimizer)
         self.cost_weight = cost_weight
         self._regularization = alpha_regularization
         self._cost = (
@@ -91,15 +84,8 @@ class GradientSearch:
         )
         if early_stopping is not None:
             early_stopping.check(self)
-        supernet.optimizer.build(supernet.trainable_variables)
-        self.alpha_optimizer.build([self.parameters.logits])
-        self._alpha_loss = keras.metrics.Mean(name="alpha_loss")
-        self._train_weights = tf.function(
-            self._train_weights_once, reduce_retracing=True
-        )
-        self._train_alphas = tf.function(
-            self._train_alphas_once, reduce_retracing=True
-        )
+        self._train_weights = self.replicas.function(self._train_weights_once)
+        self._train_alphas = self.replicas.function(self._train_alphas_once)
         self._is_prepared = False
         self._num_steps = 0
         self.history = []
@@ -141,6 +127,16 @@ class GradientSearch:
             self._chosen_epoch is not None or len(self.history) >= self.epochs
         )
 
+    def check_data(self, data):
+        """Raises a `ValueError` if data cannot be shared out to devices.
+
+        Args:
+            data: `SearchData`. Batches of a `tf.data.Dataset` are checked
+                when they come.
+        """
+        for size in data.batch_sizes:
+            self.replicas.check_size(size)
+
     def run_epoch(self, data):
         """Runs the next epoch.
 
@@ -162,6 +158,8 @@ class GradientSearch:
             # it accumulates, nor those with gradients beyond float16.
             step = tf.constant(self._num_steps)
             self._num_steps += 1
+            batch = self.replicas.split(batch)
+            alpha_batch = self.replicas.split(alpha_batch)
             if epoch >= self.warmup_epochs:
                 self._train_alphas(alpha_batch, batch, progress, step)
             self._train_weights(batch, progress, step)
@@ -263,7 +261,7 @@ class GradientSearch:
         """Returns the loss of the alphas of what runs now."""
         _, loss = self.loss(batch)
         if self._cost is not None:
-            cost = self._cost(probabilities)
+            cost = self._cost(probabilities) / self.replicas.count
             loss += tf.cast(self.cost_weight * cost, loss.dtype)
         return loss
 
@@ -285,16 +283,35 @@ class GradientSearch:
         seed = tf.stack([tf.constant(self.seed % 2**31), step])
         return tf.random.experimental.stateless_fold_in(seed, purpose)
 
+    def _make_variables(self, alpha_optimizer):
+        optimizer = self.supernet.optimizer
+        self.parameters = ArchitectureParameters(
+            self.space, np.random.default_rng([self.seed, 0])
+        )
+        self.alpha_optimizer = alpha_optimizer or keras.optimizers.Adam(
+            _LEARNING_RATE, beta_1=_BETA_1
+        )
+        kind = keras.optimizers.LossScaleOptimizer
+        if isinstance(optimizer, kind) and not isinstance(
+            self.alpha_optimizer, kind
+        ):
+            # The gradients of the alphas pass through the same float16.
+            self.alpha_optimizer = kind(self.alpha_optimizer)
+        optimizer.build(self.supernet.trainable_variables)
+        self.alpha_optimizer.build([self.parameters.logits])
+        self._alpha_loss = keras.metrics.Mean(name="alpha_loss")
+
     def _prepare(self, batch):
         """Has metrics make their variables, or steps are traced twice."""
         # A few examples, as what runs eagerly keeps all it makes.
         x, y, sample_weight = tf.nest.map_structure(
             lambda part: None if part is None else part[:2], batch
         )
-        predictions = self.supernet(x, training=False)
-        self.supernet.compute_loss(x, y, predictions, sample_weight)
-        self.supernet.compute_metrics(x, y, predictions, sample_weight)
-        self.supernet.reset_metrics()
+        with self.replicas.scope():
+            predictions = self.supernet(x, training=False)
+            self.supernet.compute_loss(x, y, predictions, sample_weight)
+            self.supernet.compute_metrics(x, y, predictions, sample_weight)
+            self.supernet.reset_metrics()
         self._is_prepared = True
 
     def _train_weights_once(self, batch, progress, step):
@@ -316,10 +333,11 @@ class GradientSearch:
             batch, weights_batch, progress, step
         )
         logits = self.parameters.logits
-        gradient += self._regularization * logits.value
+        regularization = self._regularization / self.replicas.count
+        gradient += regularization * logits.value
         # The optimizer takes gradients that are scaled.
         self.alpha_optimizer.apply([self.scaled(gradient)], [logits])
-        self._alpha_loss.update_state(loss)
+        self._alpha_loss.update_state(loss * self.replicas.count)
 
     def _describe_alphas(self):
         """Says how far the alphas are decided."""

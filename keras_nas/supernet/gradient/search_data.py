@@ -100,6 +100,15 @@ class SearchData:
         self._batch_size = batch_size
         self._weights, self._alphas = weights, alphas
 
+    @property
+    def batch_sizes(self):
+        """List of the sizes of batches, as far as they are known already."""
+        return [
+            min(self._batch_size, _size(part))
+            for part in (self._weights, self._alphas)
+            if isinstance(part, tuple)
+        ]
+
     def epoch(self, number):
         """Yields the batches of an epoch.
 
