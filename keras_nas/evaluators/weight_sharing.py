@@ -149,12 +149,35 @@ class WeightSharing(Evaluator):
             )
         check_fixed(fixed)
         self.epochs = epochs
-        self.supernet = supernet
+        self._given = supernet
         self.sampling = sampling
         self.fixed = dict(fixed or {})
         self.num_calibration_batches = num_calibration_batches
         self.callbacks = list(callbacks or [])
         self._trained = {}
+
+    @property
+    def supernet(self):
+        """The `keras_nas.Supernet` that candidates are scored with.
+
+        For more than a search does with it, such as
+        `supernet.rank_correlation`. There is one as soon as a candidate was
+        scored. In a new process, `tuner.get_best_models()` loads that of a
+        finished search.
+
+        Raises:
+            RuntimeError: If there is none yet.
+        """
+        if self._given is not None:
+            return self._given
+        if not self._trained:
+            raise RuntimeError(
+                "There is no supernet yet. Expected a call of "
+                "`tuner.search(...)` before; or of `tuner.get_best_models()`, "
+                "which loads the supernet of a search that has finished."
+            )
+        (supernet,) = self._trained.values()
+        return supernet
 
     def evaluate(self, candidate):
         """Scores the candidate with the weights of the supernet."""
@@ -186,26 +209,26 @@ class WeightSharing(Evaluator):
         is_known = storage.exists(about_path)
         if is_known and folder in self._trained:
             return self._trained[folder]
-        supernet = self.supernet or self._make(candidate)
+        supernet = self._given or self._make(candidate)
         about = self._about(supernet, candidate, may_train)
         weights_path = os.path.join(folder, _WEIGHTS_FILE)
-        if self.supernet is not None and may_train:
+        if self._given is not None and may_train:
             _check_given(supernet, candidate)
         if is_known:
             _check_about(storage.read_json(about_path), about, folder)
-            if self.supernet is None:
+            if self._given is None:
                 with warnings.catch_warnings():
                     # Nothing is trained any more: no optimizer is needed.
                     warnings.filterwarnings("ignore", "Skipping variable load")
                     supernet.load_weights(weights_path)
-        elif not may_train and self.supernet is None:
+        elif not may_train and self._given is None:
             raise RuntimeError(
                 f"The supernet of this project is gone: '{about_path}' does "
                 "not exist. Expected the files that `search()` has written."
             )
         elif may_train:
             tf.io.gfile.makedirs(folder)
-            if self.supernet is None:
+            if self._given is None:
                 started_s = time.monotonic()
                 try:
                     self._train(supernet, candidate, folder, about)
@@ -261,6 +284,10 @@ class WeightSharing(Evaluator):
             if next_epoch is not None and next_epoch < self.epochs:
                 if next_epoch:
                     changes["initial_epoch"] = next_epoch
+                    candidate.note(
+                        f"supernet: resumed after epoch {next_epoch}/"
+                        f"{self.epochs}."
+                    )
                 callbacks += [recorder, _UntilInterrupted(whole, self.epochs)]
                 candidate.fit(supernet, callbacks, **changes)
         recorder.remove()
@@ -280,7 +307,7 @@ class WeightSharing(Evaluator):
         if has_data and candidate.can_resume:
             # A `fit` of the user's own may choose one for each candidate.
             about["batch_size"] = candidate.fit(_BatchSize(), [])
-        if self.supernet is not None:
+        if self._given is not None:
             about["supernet"] = supernet.checksum()
         else:
             rule = supernet.sampling
@@ -399,7 +426,7 @@ class _EpochLines(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._note(
-            f"supernet: training it for {self._epochs} epochs. The first step "
+            f"supernet: training it to epoch {self._epochs}. The first step "
             "traces all candidates and takes a while."
         )
 
@@ -468,11 +495,15 @@ def _check_about(then, now, folder):
     ]
     if changes:
         listing = "".join(f"\n  - {change}" for change in changes)
+        path = os.path.join(folder, _WEIGHTS_FILE)
         raise FatalValueError(
             f"The scores of the project with the supernet in '{folder}' were "
             f"made in another way:{listing}\nThey could not be compared with "
             "new ones. Expected the same settings, another `project_name`, "
-            "or `overwrite=True`."
+            "or `overwrite=True`. To train this supernet longer: "
+            "`supernet = keras_nas.Supernet(build)`, "
+            f"`supernet.load_weights({path!r})`, `supernet.fit(...)`, and "
+            "`WeightSharing(supernet=supernet)` with another `project_name`."
         )
 
 

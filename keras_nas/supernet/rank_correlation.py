@@ -87,6 +87,25 @@ def rank_correlation(supernet_scores, trained_scores, seed=0):
     )
 
 
+def check_trained(supernet_scores, trained_scores):
+    """Raises a `ValueError` if scores are those of the supernet itself.
+
+    Args:
+        supernet_scores: List of floats.
+        trained_scores: List of floats of the same architectures.
+    """
+    is_same = np.isclose(supernet_scores, trained_scores, rtol=1e-6, atol=0)
+    if is_same.all() and np.ptp(trained_scores) > 0:
+        raise ValueError(
+            "All trials have the very score that the supernet gives "
+            "them: it has scored them, and would be compared with itself. "
+            "Expected trials of architectures that were trained on their own, "
+            "such as those of `RandomSearch(build, ...)` without "
+            "`WeightSharing`. Received scores: "
+            f"{list(trained_scores)}"
+        )
+
+
 def comparable_trials(trials, check, known_names):
     """Returns the finished trials, all of the space of a supernet.
 

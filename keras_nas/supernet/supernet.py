@@ -24,6 +24,7 @@ from keras_nas.supernet.fit_data import (
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import (
     check_metric,
+    check_trained,
     comparable_trials,
     rank_correlation,
 )
@@ -416,7 +417,7 @@ class Supernet(keras.Model):
 
         Raises:
             ValueError: If there are fewer than 3 trials, trials of another
-                space, or no data.
+                space or scored by this supernet, or no data.
 
         Reference:
 
@@ -458,6 +459,7 @@ class Supernet(keras.Model):
             scores.append(results[metric])
             trained.append(trial.metrics.get_best_value(f"val_{metric}"))
         self.selection.assign(before)
+        check_trained(scores, trained)
         return rank_correlation(scores, trained)
 
     # Training.
@@ -467,7 +469,8 @@ class Supernet(keras.Model):
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
         self._fitted_x = given.get("x")
         self._fitted_validation = given.get("validation_data")
-        optimizer = self.optimizer
+        # Without `compile` there is none, and Keras says so.
+        optimizer = getattr(self, "optimizer", None)
         if optimizer is not None and not optimizer.built:
             # Else it makes its variables while the first step is traced, and
             # TensorFlow traces the step once more.

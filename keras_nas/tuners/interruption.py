@@ -19,7 +19,8 @@ class Interruption:
     >>> interruption = Interruption(print)
     >>> with interruption.handled():
     ...     signal.raise_signal(signal.SIGINT)
-    Stopping after the trials that run now. Press Ctrl-C again to stop at once.
+    Stopping after what runs now: trials, or an epoch of a supernet. Press \
+Ctrl-C again to stop at once.
     >>> interruption.is_wished
     True
     >>> _ = signal.signal(signal.SIGINT, before)
@@ -66,8 +67,8 @@ class Interruption:
             signal.default_int_handler(number, frame)
         self.is_wished = True
         self._note(
-            "Stopping after the trials that run now. Press Ctrl-C again to "
-            "stop at once."
+            "Stopping after what runs now: trials, or an epoch of a "
+            "supernet. Press Ctrl-C again to stop at once."
         )
 
 

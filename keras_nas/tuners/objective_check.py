@@ -80,16 +80,10 @@ def check_objective(
     batch = _first_examples(arguments.get("x"), arguments.get("y"))
     if batch is None:
         return
-    try:
-        known = set(model.test_on_batch(*batch, return_dict=True))
-    except Exception as error:
-        raise ValueError(
-            "The default architecture cannot be evaluated on the first "
-            f"{_EXAMPLES} examples that `search()` was given, so nothing was "
-            "trained. Expected data, loss and metrics that fit the model: "
-            "compare the shapes of x and y with its inputs and outputs, and "
-            f"the labels with its number of classes. The error: {error}"
-        ) from error
+    known = set(_evaluate(model, batch, "examples"))
+    held_out = _first_held_out(arguments.get("validation_data"))
+    if held_out is not None:
+        _evaluate(model, held_out, "examples of `validation_data`")
     if validates:
         of_validation = {f"val_{name}" for name in known}
         of_training = set() if scored_by else known
@@ -109,6 +103,19 @@ def check_objective(
             "them; name the metric in `compile(metrics=[...])`, or change "
             "`objective`." + _hint(missing[0])
         )
+
+
+def _evaluate(model, batch, kind):
+    try:
+        return model.test_on_batch(*batch, return_dict=True)
+    except Exception as error:
+        raise ValueError(
+            "The default architecture cannot be evaluated on the first "
+            f"{_EXAMPLES} {kind} that `search()` was given, so nothing was "
+            "trained. Expected data, loss and metrics that fit the model: "
+            "compare the shapes of x and y with its inputs and outputs, and "
+            f"the labels with its number of classes. The error: {error}"
+        ) from error
 
 
 def _hint(name):
@@ -141,6 +148,12 @@ def _has_own_steps(model):
         type(model).train_step is not keras.Model.train_step
         or type(model).test_step is not keras.Model.test_step
     )
+
+
+def _first_held_out(data):
+    if isinstance(data, (tuple, list)):
+        return _first_examples(*data[:2]) if len(data) in (2, 3) else None
+    return _first_examples(data, None)
 
 
 def _first_examples(x, y):

@@ -248,7 +248,10 @@ def reason(trial):
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
     below = lines[frames[-1] + 1 :] if frames else lines
     # Below the code comes the error; more lines of its message may follow.
-    return next((line for line in below if line[:1].strip()), lines[-1])
+    told = [line for line in below if line[:1].strip()] or lines[-1:]
+    if "Exception encountered when calling" in told[0]:
+        return " ".join(told[:2])  # Keras tells the error in the next one.
+    return told[0]
 
 
 def counted(number, noun):

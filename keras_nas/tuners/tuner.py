@@ -392,12 +392,20 @@ class Tuner(keras_tuner.Tuner):
                         self._search_here(fit_args, fit_kwargs)
                 self.on_search_end()
             except KeyboardInterrupt:
-                self._progress.note(
-                    "Interrupted. "
-                    f"{counted(len(self.oracle.end_order), 'finished trial')}"
-                    f" in {self.project_dir}; run the same script to go on."
+                # An evaluator may end what takes long after one Ctrl-C.
+                is_orderly = (
+                    self._interruption.is_wished
+                    and not self._interruption.is_urgent
                 )
-                raise
+                if not is_orderly:
+                    finished = counted(
+                        len(self.oracle.end_order), "finished trial"
+                    )
+                    self._progress.note(
+                        f"Interrupted. {finished} in {self.project_dir}; run "
+                        "the same script to go on."
+                    )
+                    raise
             finally:
                 self._tensorboard.close()
                 self._stop_clock()

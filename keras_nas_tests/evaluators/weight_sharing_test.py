@@ -126,18 +126,21 @@ def test_ctrl_c_ends_the_training_of_the_supernet_after_its_epoch(
     interrupting = Interrupting(stop_at=1)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt):
-            make(tmp_path, callbacks=[interrupting]).search(
-                X, Y, batch_size=16, validation_data=(X, Y), verbose=1
-            )
+        tuner = make(tmp_path, callbacks=[interrupting])
+        tuner.search(X, Y, batch_size=16, validation_data=(X, Y), verbose=1)
     finally:
         signal.signal(signal.SIGINT, before)
     assert interrupting.seen == [0, 1]
     out = capsys.readouterr().out
     assert "supernet: stopped after epoch 2/3; the next search goes on" in out
+    assert "Search stopped: 0 trials completed" in out
+    assert "Interrupted." not in out
     rest = Epochs()
-    assert search(make(tmp_path, callbacks=[rest])) == trials
+    tuner = make(tmp_path, callbacks=[rest])
+    tuner.search(X, Y, batch_size=16, validation_data=(X, Y), verbose=1)
     assert rest.seen == [2]
+    assert search(tuner) == trials
+    assert "supernet: resumed after epoch 2/3." in capsys.readouterr().out
 
 
 def test_ctrl_c_in_the_last_epoch_lets_a_trial_finish(tmp_path):
@@ -156,6 +159,23 @@ def test_models_are_there_after_a_reload(tmp_path):
     (after,) = make(tmp_path, epochs=1).get_best_models(1)
     for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_the_supernet_is_there_after_a_search(tmp_path):
+    tuner = make(tmp_path, max_trials=3)
+    with pytest.raises(RuntimeError, match=r"Expected a call of `tuner.search"):
+        _ = tuner.evaluator.supernet
+    trials = search(tuner)
+    supernet = tuner.evaluator.supernet
+    again = make(tmp_path, max_trials=3)
+    search(again)  # Has nothing to do.
+    again.get_best_models()
+    assert again.evaluator.supernet.checksum() == supernet.checksum()
+    with pytest.raises(ValueError, match="compared with itself"):
+        supernet.rank_correlation(
+            tuner.oracle.trials, x=X, validation_data=(X, Y), batch_size=16
+        )
+    assert len(trials) == 3
 
 
 def test_a_supernet_that_is_trained_already(tmp_path):
@@ -255,6 +275,16 @@ def test_it_says_what_the_supernet_does(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("trials")
+def test_a_longer_training_is_told_the_way(directory):
+    tuner = make(directory, max_trials=6, epochs=4)
+    with pytest.raises(FatalValueError) as caught:
+        search(tuner)
+    (path,) = re.findall(r"load_weights\('(.+?)'\)", str(caught.value))
+    supernet = nas.Supernet(builds.small, seed=1)
+    supernet.load_weights(path)
+    assert supernet.is_trained
+
+
 def test_another_training_of_the_supernet_is_another_project(directory):
     with pytest.raises(FatalValueError, match="`epochs` was 3, is 4"):
         search(make(directory, max_trials=6, epochs=4))

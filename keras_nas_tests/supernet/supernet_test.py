@@ -1105,6 +1105,16 @@ def test_bad_arguments_are_refused():
         supernet.set_architecture(3)
 
 
+def test_a_model_that_is_not_compiled_is_told_so():
+    def build(hp):
+        x = inputs = keras.Input((6,))
+        x = layers.Dense(hp.Choice("width", [4, 8]))(x)
+        return keras.Model(inputs, keras.layers.Dense(1)(x))
+
+    with pytest.raises(ValueError, match=r"call `compile\(\)` before"):
+        nas.Supernet(build).fit(np.ones((4, 6)), np.ones(4), verbose=0)
+
+
 def test_a_subclassed_model_is_refused():
     class Subclassed(keras.Model):
         def __init__(self, hp):

@@ -99,6 +99,17 @@ def test_a_model_that_does_not_fit_the_data_is_refused():
         check("loss", np.ones((4, 3)), np.ones(4))
 
 
+@pytest.mark.parametrize("is_dataset", [False, True])
+def test_validation_data_that_do_not_fit_are_found_too(is_dataset):
+    wrong = np.concatenate([X, X], axis=1), Y
+    data = wrong
+    if is_dataset:
+        data = tf.data.Dataset.from_tensor_slices(wrong).batch(4)
+    with pytest.raises(ValueError, match="examples of `validation_data` that"):
+        check("val_loss", X, Y, validation_data=data)
+    check("val_loss", X, Y, validation_data=(X, Y, np.ones(len(X))))
+
+
 def test_the_check_does_not_train():
     model = make_model()
     before = [np.array(weight) for weight in model.get_weights()]
