@@ -44,8 +44,7 @@ class Candidate:
         note: Function of a string; shows a line to the user.
         is_interrupted: Function without arguments; returns whether the user
             has pressed Ctrl-C, once: nothing new should be begun, and what
-            takes long and can be resumed may raise `KeyboardInterrupt`, with
-            which the search ends as after a trial.
+            takes long and can be resumed may raise `SearchInterrupted`.
 
     Example:
 

@@ -19,6 +19,7 @@ from keras_nas.evaluators.nested_arrays import (
     read_nested_arrays,
     write_nested_arrays,
 )
+from keras_nas.evaluators.search_interrupted import SearchInterrupted
 from keras_nas.evaluators.training_recorder import TrainingRecorder
 from keras_nas.supernet import SamplingRule, Supernet
 from keras_nas.supernet.fit_data import (
@@ -26,6 +27,7 @@ from keras_nas.supernet.fit_data import (
     evaluate_arguments,
     split_validation,
 )
+from keras_nas.supernet.rank_correlation import SHARED_WEIGHTS
 from keras_nas.supernet.supernet_hyperparameters import check_fixed
 
 FOLDER = "supernet"
@@ -46,7 +48,8 @@ class WeightSharing(Evaluator):
     statistics of its BatchNormalization layers are measured on a few
     batches, and it is evaluated on the validation data. The supernet is
     stored with the project, and a training that was killed goes on from its
-    last epoch. Ctrl-C ends it after the epoch that runs.
+    last epoch. Ctrl-C ends it after the epoch that runs (not where the
+    hypermodel has a `fit` of its own, which cannot be resumed).
 
     Take it to compare hundreds or thousands of candidates. What counts is
     their order, and that is only roughly right: see
@@ -154,14 +157,15 @@ class WeightSharing(Evaluator):
         self.fixed = dict(fixed or {})
         self.num_calibration_batches = num_calibration_batches
         self.callbacks = list(callbacks or [])
-        self._trained = {}
+        self._trained = None
 
     @property
     def supernet(self):
         """The `keras_nas.Supernet` that candidates are scored with.
 
         For more than a search does with it, such as
-        `supernet.rank_correlation`. There is one as soon as a candidate was
+        `supernet.rank_correlation`. Do not train it: scores of one project
+        are those of the same weights. There is one as soon as a candidate was
         scored. In a new process, `tuner.get_best_models()` loads that of a
         finished search.
 
@@ -170,14 +174,13 @@ class WeightSharing(Evaluator):
         """
         if self._given is not None:
             return self._given
-        if not self._trained:
+        if self._trained is None:
             raise RuntimeError(
                 "There is no supernet yet. Expected a call of "
                 "`tuner.search(...)` before; or of `tuner.get_best_models()`, "
                 "which loads the supernet of a search that has finished."
             )
-        (supernet,) = self._trained.values()
-        return supernet
+        return self._trained.supernet
 
     def evaluate(self, candidate):
         """Scores the candidate with the weights of the supernet."""
@@ -207,8 +210,8 @@ class WeightSharing(Evaluator):
         folder = os.path.join(os.path.dirname(candidate.directory), FOLDER)
         about_path = os.path.join(folder, _ABOUT_FILE)
         is_known = storage.exists(about_path)
-        if is_known and folder in self._trained:
-            return self._trained[folder]
+        if is_known and self._trained and self._trained.folder == folder:
+            return self._trained.checked()
         supernet = self._given or self._make(candidate)
         about = self._about(supernet, candidate, may_train)
         weights_path = os.path.join(folder, _WEIGHTS_FILE)
@@ -237,7 +240,7 @@ class WeightSharing(Evaluator):
                 storage.write_atomically(weights_path, supernet.save_weights)
             # This file says that the other is whole.
             storage.write_json(about_path, about)
-        self._trained = {folder: supernet}
+        self._trained = _Trained(folder, supernet, supernet.checksum())
         return supernet
 
     def _make(self, candidate):
@@ -288,8 +291,11 @@ class WeightSharing(Evaluator):
                         f"supernet: resumed after epoch {next_epoch}/"
                         f"{self.epochs}."
                     )
-                callbacks += [recorder, _UntilInterrupted(whole, self.epochs)]
+                interruption = _UntilInterrupted(whole, self.epochs)
+                callbacks += [recorder, interruption]
                 candidate.fit(supernet, callbacks, **changes)
+                if interruption.has_stopped:
+                    raise SearchInterrupted
         recorder.remove()
 
     def _about(self, supernet, candidate, has_data):
@@ -318,6 +324,29 @@ class WeightSharing(Evaluator):
                 "fixed": self.fixed,
             }
         return json.loads(json.dumps(about, default=str))
+
+
+@dataclasses.dataclass
+class _Trained:
+    """The supernet of a project, as it was when it was trained."""
+
+    folder: str
+    supernet: Supernet
+    checksum: str
+
+    def checked(self):
+        """Returns it, unless somebody has trained it since."""
+        if self.supernet.checksum() != self.checksum:
+            raise FatalValueError(
+                f"The supernet of the project in '{self.folder}' has other "
+                "weights than when it scored candidates: it was trained "
+                "since. New scores could not be compared with those there "
+                "are. Expected `evaluator.supernet` as it was. To train it "
+                "longer, make another one, `supernet = keras_nas.Supernet("
+                "build)`, with these weights, and score with it in another "
+                "project: `WeightSharing(supernet=supernet)`."
+            )
+        return self.supernet
 
 
 class _BatchSize:
@@ -393,6 +422,7 @@ class _Score:
         history.history = {
             prefix + name: [value] for name, value in metrics.items()
         }
+        history.history[SHARED_WEIGHTS] = [1.0]
         return history
 
 
@@ -401,18 +431,28 @@ class _UntilInterrupted(keras.callbacks.Callback):
 
     def __init__(self, candidate, epochs):
         super().__init__()
+        self.has_stopped = False
         self._candidate = candidate
         self._epochs = epochs
+        self._has_told = False
 
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
-        can_go_on = self._candidate.can_resume and done < self._epochs
-        if can_go_on and self._candidate.is_interrupted():
+        if done == self._epochs or not self._candidate.is_interrupted():
+            return
+        if self._candidate.can_resume:
             self._candidate.note(
                 f"supernet: stopped after epoch {done}/{self._epochs}; the "
                 "next search goes on from there."
             )
-            raise KeyboardInterrupt
+            self.has_stopped = True
+            self.model.stop_training = True
+        elif not self._has_told:
+            self._has_told = True
+            self._candidate.note(
+                "supernet: the hypermodel has a `fit` of its own, which "
+                "cannot be resumed: it goes on to its end."
+            )
 
 
 class _EpochLines(keras.callbacks.Callback):

@@ -7,6 +7,9 @@ import numpy as np
 
 from keras_nas.ranking import kendall_tau, spearman
 
+# The metric of trials that no training of their own has scored.
+SHARED_WEIGHTS = "shared_weights"
+
 
 @dataclasses.dataclass(frozen=True)
 class RankCorrelation:
@@ -87,25 +90,6 @@ def rank_correlation(supernet_scores, trained_scores, seed=0):
     )
 
 
-def check_trained(supernet_scores, trained_scores):
-    """Raises a `ValueError` if scores are those of the supernet itself.
-
-    Args:
-        supernet_scores: List of floats.
-        trained_scores: List of floats of the same architectures.
-    """
-    is_same = np.isclose(supernet_scores, trained_scores, rtol=1e-6, atol=0)
-    if is_same.all() and np.ptp(trained_scores) > 0:
-        raise ValueError(
-            "All trials have the very score that the supernet gives "
-            "them: it has scored them, and would be compared with itself. "
-            "Expected trials of architectures that were trained on their own, "
-            "such as those of `RandomSearch(build, ...)` without "
-            "`WeightSharing`. Received scores: "
-            f"{list(trained_scores)}"
-        )
-
-
 def comparable_trials(trials, check, known_names):
     """Returns the finished trials, all of the space of a supernet.
 
@@ -120,7 +104,8 @@ def comparable_trials(trials, check, known_names):
         List of those with a score.
 
     Raises:
-        ValueError: If they are something else, or of another space.
+        ValueError: If they are something else, of another space, or were
+            scored by a supernet themselves.
     """
     given = trials
     if isinstance(trials, dict):
@@ -133,6 +118,14 @@ def comparable_trials(trials, check, known_names):
             f"trials={given!r}"
         )
     trials = [trial for trial in trials if trial.score is not None]
+    shared = [t for t in trials if t.metrics.exists(SHARED_WEIGHTS)]
+    if shared:
+        raise ValueError(
+            f"Trial {shared[0].trial_id} was scored by `WeightSharing`: a "
+            "supernet would be compared with itself. Expected trials of "
+            "architectures that were trained on their own, such as those of "
+            "`RandomSearch(build, ...)` without that evaluator."
+        )
     others = {}
     for trial in trials:
         try:

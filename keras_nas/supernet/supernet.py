@@ -24,7 +24,6 @@ from keras_nas.supernet.fit_data import (
 from keras_nas.supernet.path_updates import PathUpdates
 from keras_nas.supernet.rank_correlation import (
     check_metric,
-    check_trained,
     comparable_trials,
     rank_correlation,
 )
@@ -417,7 +416,7 @@ class Supernet(keras.Model):
 
         Raises:
             ValueError: If there are fewer than 3 trials, trials of another
-                space or scored by this supernet, or no data.
+                space or scored by shared weights, or no data.
 
         Reference:
 
@@ -459,7 +458,6 @@ class Supernet(keras.Model):
             scores.append(results[metric])
             trained.append(trial.metrics.get_best_value(f"val_{metric}"))
         self.selection.assign(before)
-        check_trained(scores, trained)
         return rank_correlation(scores, trained)
 
     # Training.

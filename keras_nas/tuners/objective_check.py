@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_nas.objectives.directions import is_name_of_cost
 from keras_nas.objectives.parts import parts_of
 
-_EXAMPLES = 128
+_MAX_EXAMPLES = 128
 
 # Callbacks that add no metric to the logs.
 _INERT = (
@@ -77,11 +77,13 @@ def check_objective(
         )
     if _has_own_steps(model):
         return
-    batch = _first_examples(arguments.get("x"), arguments.get("y"))
+    size = min(arguments.get("batch_size") or 32, _MAX_EXAMPLES)
+    batch = _first_examples(arguments.get("x"), arguments.get("y"), size)
     if batch is None:
         return
     known = set(_evaluate(model, batch, "examples"))
-    held_out = _first_held_out(arguments.get("validation_data"))
+    size = min(arguments.get("validation_batch_size") or size, _MAX_EXAMPLES)
+    held_out = _first_held_out(arguments.get("validation_data"), size)
     if held_out is not None:
         _evaluate(model, held_out, "examples of `validation_data`")
     if validates:
@@ -111,7 +113,7 @@ def _evaluate(model, batch, kind):
     except Exception as error:
         raise ValueError(
             "The default architecture cannot be evaluated on the first "
-            f"{_EXAMPLES} {kind} that `search()` was given, so nothing was "
+            f"{kind} that `search()` was given, so nothing was "
             "trained. Expected data, loss and metrics that fit the model: "
             "compare the shapes of x and y with its inputs and outputs, and "
             f"the labels with its number of classes. The error: {error}"
@@ -150,19 +152,24 @@ def _has_own_steps(model):
     )
 
 
-def _first_held_out(data):
+def _first_held_out(data, size):
     if isinstance(data, (tuple, list)):
-        return _first_examples(*data[:2]) if len(data) in (2, 3) else None
-    return _first_examples(data, None)
+        if len(data) not in (2, 3):
+            return None
+        return _first_examples(*data[:2], size)
+    return _first_examples(data, None, size)
 
 
-def _first_examples(x, y):
+def _first_examples(x, y, size):
     if isinstance(x, tf.data.Dataset):
         for batch in x.take(1):
             return batch if isinstance(batch, tuple) else (batch,)
         return None
     if isinstance(x, keras.utils.PyDataset):
-        return x[0]
+        if not len(x):
+            return None
+        batch = x[0]
+        return batch if isinstance(batch, tuple) else (batch,)
     leaves = tf.nest.flatten((x, y))
     if not all(
         isinstance(leaf, np.ndarray) or tf.is_tensor(leaf) or leaf is None
@@ -173,6 +180,6 @@ def _first_examples(x, y):
         return None
 
     def first(leaf):
-        return None if leaf is None else leaf[:_EXAMPLES]
+        return None if leaf is None else leaf[:size]
 
     return tf.nest.map_structure(first, x), tf.nest.map_structure(first, y)

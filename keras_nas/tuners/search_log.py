@@ -1,5 +1,7 @@
 """What a search tells about itself: its beginning, its trials, its end."""
 
+import re
+
 from keras_tuner.engine.trial import TrialStatus
 
 from keras_nas import architectures
@@ -233,6 +235,10 @@ def _has_remark(trial):
     return is_stopped(trial) or trial.metrics.exists("inherited_from")
 
 
+# Such as "bold".
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def reason(trial):
     r"""Finds in a failed trial's message the line that says what went wrong.
 
@@ -244,7 +250,9 @@ def reason(trial):
     >>> reason(trial)
     'ValueError: no'
     """
-    lines = (trial.message or "no reason given").strip().splitlines()
+    # Keras writes a part of its messages in bold.
+    message = _TERMINAL_CODE.sub("", trial.message or "no reason given")
+    lines = message.strip().splitlines()
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
     below = lines[frames[-1] + 1 :] if frames else lines
     # Below the code comes the error; more lines of its message may follow.

@@ -4,6 +4,7 @@ This is the only file that touches private parts of `keras_tuner.Tuner`: its
 constructor reloads a project before the subclass can say a word.
 """
 
+import contextlib
 import html
 import inspect
 import numbers
@@ -25,7 +26,7 @@ from keras_tuner.errors import (
 )
 
 from keras_nas import architectures, pareto, storage
-from keras_nas.evaluators import Training, WeightSharing
+from keras_nas.evaluators import SearchInterrupted, Training, WeightSharing
 from keras_nas.evaluators.best_weights import (
     WEIGHTS_FILE,
     has_weights,
@@ -389,29 +390,22 @@ class Tuner(keras_tuner.Tuner):
                             places, executor, fit_args, fit_kwargs
                         )
                     else:
-                        self._search_here(fit_args, fit_kwargs)
+                        with contextlib.suppress(SearchInterrupted):
+                            self._search_here(fit_args, fit_kwargs)
                 self.on_search_end()
             except KeyboardInterrupt:
-                # An evaluator may end what takes long after one Ctrl-C.
-                is_orderly = (
-                    self._interruption.is_wished
-                    and not self._interruption.is_urgent
+                self._progress.note(
+                    "Interrupted. "
+                    f"{counted(len(self.oracle.end_order), 'finished trial')}"
+                    f" in {self.project_dir}; run the same script to go on."
                 )
-                if not is_orderly:
-                    finished = counted(
-                        len(self.oracle.end_order), "finished trial"
-                    )
-                    self._progress.note(
-                        f"Interrupted. {finished} in {self.project_dir}; run "
-                        "the same script to go on."
-                    )
-                    raise
+                raise
             finally:
                 self._tensorboard.close()
                 self._stop_clock()
                 self.save()
-        is_cut = self._interruption.is_wished and self.remaining_trials != 0
-        self._log.conclude(is_cut)
+        is_left = self.remaining_trials != 0 or self.oracle.ongoing_trials
+        self._log.conclude(self._interruption.is_wished and bool(is_left))
 
     @property
     def remaining_trials(self):

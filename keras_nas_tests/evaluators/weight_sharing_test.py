@@ -117,6 +117,9 @@ class Interrupting(Epochs):
     def on_epoch_end(self, epoch, logs=None):
         self.seen.append(epoch)
 
+    def on_train_end(self, logs=None):
+        self.has_ended = True
+
 
 def test_ctrl_c_ends_the_training_of_the_supernet_after_its_epoch(
     tmp_path, trials, monkeypatch, capsys
@@ -135,6 +138,8 @@ def test_ctrl_c_ends_the_training_of_the_supernet_after_its_epoch(
     assert "supernet: stopped after epoch 2/3; the next search goes on" in out
     assert "Search stopped: 0 trials completed" in out
     assert "Interrupted." not in out
+    assert "Run the script again to go on." in out
+    assert interrupting.has_ended
     rest = Epochs()
     tuner = make(tmp_path, callbacks=[rest])
     tuner.search(X, Y, batch_size=16, validation_data=(X, Y), verbose=1)
@@ -173,9 +178,18 @@ def test_the_supernet_is_there_after_a_search(tmp_path):
     assert again.evaluator.supernet.checksum() == supernet.checksum()
     with pytest.raises(ValueError, match="compared with itself"):
         supernet.rank_correlation(
-            tuner.oracle.trials, x=X, validation_data=(X, Y), batch_size=16
+            tuner.oracle.trials, x=X, validation_data=(X, Y)
         )
     assert len(trials) == 3
+
+
+def test_a_supernet_that_was_trained_since_scores_no_more(tmp_path):
+    tuner = make(tmp_path, max_trials=1)
+    search(tuner)
+    tuner.oracle.max_trials = 2
+    tuner.evaluator.supernet.fit(X, Y, verbose=0)
+    with pytest.raises(FatalValueError, match="it was trained since"):
+        search(tuner)
 
 
 def test_a_supernet_that_is_trained_already(tmp_path):

@@ -99,6 +99,43 @@ def test_ctrl_c_twice_stops_at_once_and_loses_nothing(tmp_path):
     assert scores == [1, 2, 3, 4, 5, 6]
 
 
+def test_an_evaluator_may_end_after_one_ctrl_c(tmp_path, capsys):
+    class Long(Scores):
+        def evaluate(self, candidate):
+            score = super().evaluate(candidate)
+            if candidate.is_interrupted():
+                raise nas.evaluators.SearchInterrupted
+            return score
+
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        return 2.0
+
+    # In the last trial, after which none is left.
+    tuner = search(tmp_path, Long(6, 5, 4, 3, 2, interrupt))
+    assert len(tuner.oracle.end_order) == 5
+    assert "Run the script again to go on." in capsys.readouterr().out
+    tuner = search(tmp_path, Long(1))
+    scores = [t.score for t in tuner.oracle.completed_trials()]
+    assert scores == [6, 5, 4, 3, 2, 1]
+
+
+def test_a_second_ctrl_c_comes_out_of_a_search_that_ends(tmp_path):
+    class Ending(nas.RandomSearch):
+        def on_search_end(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupt():
+        signal.raise_signal(signal.SIGINT)
+        return 2.0
+
+    tuner = Ending(
+        build, "val_loss", evaluator=Scores(interrupt), directory=tmp_path
+    )
+    with pytest.raises(KeyboardInterrupt):
+        tuner.search(verbose=0)
+
+
 class Slow(keras_tuner.HyperModel):
     """Trains for ever, but for one value."""
 

@@ -157,7 +157,7 @@ def test_several_devices(tmp_path):
     results = run_on_two_devices(ON_TWO_DEVICES, tmp_path)
     error = results.pop("error")
     assert "multiple of 2" in error
-    assert "Received a batch of 7." in error
+    assert "Received a batch of 7 for the weights." in error
     assert list((tmp_path / "odd").rglob("gradient_search*")) == []
     for whole, resumed, devices in results.values():
         assert whole == resumed

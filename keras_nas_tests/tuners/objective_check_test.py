@@ -110,6 +110,28 @@ def test_validation_data_that_do_not_fit_are_found_too(is_dataset):
     check("val_loss", X, Y, validation_data=(X, Y, np.ones(len(X))))
 
 
+def test_no_more_examples_are_evaluated_than_a_batch_has():
+    sizes = []
+
+    class Watching(keras.Sequential):
+        def test_on_batch(self, x, y=None, **kwargs):
+            sizes.append(len(x))
+            return super().test_on_batch(x, y, **kwargs)
+
+    model = Watching([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    many = np.ones((500, 2)), np.ones(500)
+    check(
+        "val_loss",
+        *many,
+        model=model,
+        batch_size=5,
+        validation_data=many,
+        validation_batch_size=3,
+    )
+    assert sizes == [5, 3]
+
+
 def test_the_check_does_not_train():
     model = make_model()
     before = [np.array(weight) for weight in model.get_weights()]

@@ -2,7 +2,9 @@ import io
 import re
 import sys
 
+import keras
 import keras_tuner
+import numpy as np
 import pytest
 
 import keras_nas as nas
@@ -185,6 +187,26 @@ def test_the_reason_of_an_error_of_many_lines_is_its_message(tmp_path, capsys):
     search(tmp_path, error, 0.5)
     line = capsys.readouterr().out.splitlines()[1]
     assert "ValueError: bad shape (3, 4)" in line
+
+
+def test_the_reason_of_an_error_in_a_layer_is_below_kerass_heading(
+    tmp_path, capsys
+):
+    class Failing(keras.layers.Layer):
+        def call(self, inputs):
+            raise ValueError("no such kernel")
+
+        def compute_output_spec(self, inputs):
+            return inputs
+
+    try:
+        Failing()(np.ones((2, 2)))
+    except ValueError as caught:
+        error = caught
+    search(tmp_path, error, 0.5)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert "FAILED: ValueError: Exception encountered when calling" in line
+    assert "no such kernel | best none" in line
 
 
 def test_the_estimate_of_the_time_left_counts_the_trials_left(capsys):

@@ -94,7 +94,7 @@ class DARTSSearch(GradientSearch):
     def _multiply(self, batch, vector, progress, step):
         logits = self.parameters.logits.value
         with (
-            keras.StatelessScope(),  # Drops all changes.
+            keras.StatelessScope(collect_losses=True),  # Drops all changes.
             tf.GradientTape(watch_accessed_variables=False) as outer,
         ):
             outer.watch(logits)
@@ -121,7 +121,9 @@ class DARTSSearch(GradientSearch):
             # a difference is small, so both ends of it must draw the same.
             with (
                 tf.GradientTape(watch_accessed_variables=False) as tape,
-                keras.StatelessScope(zip(variables, weights, strict=True)),
+                keras.StatelessScope(
+                    zip(variables, weights, strict=True), collect_losses=True
+                ),
             ):
                 tape.watch(by)
                 with self._mixing(progress, step) as probabilities:

@@ -37,14 +37,12 @@ class GDASSearch(GradientSearch):
             size = len(
                 self.space.look_up(tf.zeros(len(self.space.names), "int32"))
             )
-            options = {"trainable": False, "aggregation": "only_first_replica"}
-            with self.replicas.scope():
-                self._recent = keras.Variable(
-                    [0] * size, dtype="int32", name="recent_paths", **options
-                )
-                self._update = keras.Variable(
-                    0, dtype="int64", name="update", **options
-                )
+            self._recent = keras.Variable(
+                [0] * size, dtype="int32", trainable=False, name="recent_paths"
+            )
+            self._update = keras.Variable(
+                0, dtype="int64", trainable=False, name="update"
+            )
 
     def weights_loss(self, batch, progress, step):
         """Returns the predictions and the loss of one path.

@@ -73,6 +73,7 @@ class GradientSearch:
         self.early_stopping = early_stopping
         self.seed = seed
         self.replicas = Replicas(supernet.distribute_strategy)
+        self._check_accumulation(alpha_optimizer)
         with self.replicas.scope():
             self._make_variables(alpha_optimizer)
         self.cost_weight = cost_weight
@@ -134,8 +135,8 @@ class GradientSearch:
             data: `SearchData`. Batches of a `tf.data.Dataset` are checked
                 when they come.
         """
-        for size in data.batch_sizes:
-            self.replicas.check_size(size)
+        for kind, size in data.batch_sizes.items():
+            self.replicas.check_size(size, f" for the {kind}")
 
     def run_epoch(self, data):
         """Runs the next epoch.
@@ -325,7 +326,7 @@ class GradientSearch:
             [variable.value for variable in variables],
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        network.optimizer.apply(gradients, variables)
+        network.optimizer.apply(self._agreed(gradients), variables)
         network.record(*batch, predictions, loss)
 
     def _train_alphas_once(self, batch, weights_batch, progress, step):
@@ -336,8 +337,45 @@ class GradientSearch:
         regularization = self._regularization / self.replicas.count
         gradient += regularization * logits.value
         # The optimizer takes gradients that are scaled.
-        self.alpha_optimizer.apply([self.scaled(gradient)], [logits])
+        gradients = self._agreed([self.scaled(gradient)])
+        self.alpha_optimizer.apply(gradients, [logits])
         self._alpha_loss.update_state(loss * self.replicas.count)
+
+    def _agreed(self, gradients):
+        """Has all devices skip a step that one of them has to skip.
+
+        Where the loss is scaled, Keras looks at the gradients of the first
+        device only.
+        """
+        kind = keras.optimizers.LossScaleOptimizer
+        is_scaled = isinstance(self.alpha_optimizer, kind)
+        if self.replicas.count == 1 or not is_scaled:
+            return gradients
+        is_finite = tf.reduce_all(
+            [tf.reduce_all(tf.math.is_finite(part)) for part in gradients]
+        )
+        failed = self.replicas.sum(1 - tf.cast(is_finite, "float32"))
+        return [
+            tf.where(failed > 0, tf.constant(float("nan"), part.dtype), part)
+            for part in gradients
+        ]
+
+    def _check_accumulation(self, alpha_optimizer):
+        """Raises if gradients are gathered over steps on several devices."""
+        if self.replicas.count == 1:
+            return
+        for optimizer in (self.supernet.optimizer, alpha_optimizer):
+            inner = getattr(optimizer, "inner_optimizer", optimizer)
+            steps = getattr(inner, "gradient_accumulation_steps", None)
+            if steps:
+                raise ValueError(
+                    "A search by gradient on several devices cannot "
+                    "accumulate gradients, as Keras does so in a condition. "
+                    "Expected an optimizer without "
+                    "`gradient_accumulation_steps`, larger batches, or one "
+                    "device. Received: gradient_accumulation_steps="
+                    f"{steps} and {self.replicas.count} devices."
+                )
 
     def _describe_alphas(self):
         """Says how far the alphas are decided."""

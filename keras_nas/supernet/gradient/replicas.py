@@ -58,15 +58,21 @@ class Replicas:
 
         return run
 
-    def check_size(self, size):
-        """Raises a `ValueError` unless a batch can be shared out."""
+    def check_size(self, size, what=""):
+        """Raises a `ValueError` unless a batch can be shared out.
+
+        Args:
+            size: Integer, its examples.
+            what: String, what it is for.
+        """
         if size % self.count:
             raise ValueError(
                 "A search by gradient gives each device an equal part of a "
                 "batch. Expected a `batch_size` that is a multiple of "
                 f"{self.count}, the number of devices of the "
-                "`distribution_strategy`, and at least one such batch of "
-                f"examples for the alphas. Received a batch of {size}."
+                "`distribution_strategy`, and as many examples at least. (A "
+                "part of the data that is smaller than a batch makes one.) "
+                f"Received a batch of {size}{what}."
             )
 
     def split(self, batch):

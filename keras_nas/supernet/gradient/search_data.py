@@ -102,12 +102,13 @@ class SearchData:
 
     @property
     def batch_sizes(self):
-        """List of the sizes of batches, as far as they are known already."""
-        return [
-            min(self._batch_size, _size(part))
-            for part in (self._weights, self._alphas)
+        """Dict of the sizes of batches, as far as they are known already."""
+        parts = {"weights": self._weights, "alphas": self._alphas}
+        return {
+            kind: min(self._batch_size, _size(part))
+            for kind, part in parts.items()
             if isinstance(part, tuple)
-        ]
+        }
 
     def epoch(self, number):
         """Yields the batches of an epoch.

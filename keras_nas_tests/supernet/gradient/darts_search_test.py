@@ -63,6 +63,38 @@ def test_second_order_is_the_gradient_through_a_step_of_the_weights():
     assert [float(s.scale.numpy()) for s in scales(search)] == [0.5, 2.0]
 
 
+def test_losses_that_layers_add_are_seen_by_all_derivatives():
+    def build_regularized(hp):
+        x = inputs = keras.Input((1,))
+        x = nas.layers.LayerChoice(
+            hp,
+            "op",
+            {"scale": lambda: Scale(0.5), "skip": nas.blocks.Identity},
+        )(x)
+        # Adds `10 * x ** 2`.
+        x = keras.layers.ActivityRegularization(l2=10.0)(x)
+        model = keras.Model(inputs, x)
+        model.compile(keras.optimizers.SGD(1e-7), "mse")
+        return model
+
+    def by_hand(logits):
+        scale, skip = softmax(logits)
+        output = HELD_OUT[0] * (scale * 0.5 + skip)
+        return (output - HELD_OUT[1]) ** 2 + 10 * output**2
+
+    logits = [0.3, -0.2]
+    for order in (1, 2):
+        supernet = nas.Supernet(build_regularized, seed=0)
+        search = DARTSSearch(supernet, epochs=1, order=order)
+        set_logits(search, *logits)
+        value, gradient = gradients(search)
+        assert value == pytest.approx(by_hand(logits), rel=1e-3)
+        np.testing.assert_allclose(gradient, slope(by_hand, logits), rtol=1e-2)
+    product = search.hessian_product(batch(*HELD_OUT), [1.0, 0.0], 0.0, 0)
+    hessian = slope(lambda at: slope(by_hand, at, 1e-4), logits, 1e-4)
+    np.testing.assert_allclose(product, hessian[0], rtol=1e-2)
+
+
 def test_second_order_draws_the_same_in_both_ends_of_its_difference():
     """A difference of two draws of dropout, over epsilon, is anything."""
 
