@@ -5,12 +5,14 @@
 
 On Fashion-MNIST, reduced to 14 by 14 pixels and to some thousand images: from
 Debian's package `dataset-fashion-mnist`, or as Keras downloads it. There are
-two spaces of 4,096 architectures, with four candidates in each of six places:
-`operations`, a chain of six inverted bottlenecks or nothing, and `widths`,
-three stages with a searched width and such a choice each. Steps are those of
-the former. Ranking and search take `--space`, by default the latter:
-architectures of the former differ by little more than two trainings of one of
-them do, so there is hardly a rank to find. On two cores it takes an hour.
+four spaces of six places: of four candidates each `operations`, a chain of six
+inverted bottlenecks or nothing, `widths`, three stages with a searched width
+and such a choice each, and `activations`, three stages with a convolution and
+an activation to choose; of five candidates `cell`, the cell of NAS-Bench-201.
+Steps are those of `operations`. The ranking is by default one of `widths`:
+architectures of `operations` differ by little more than two trainings of one of
+them do, so there is hardly a rank to find. The search is by default one in
+`widths`, too. On two cores it takes an hour.
 
 `step`: milliseconds a training step, batches of 64, of the supernet
 (`supernet_ms`) and of some architectures of its space (`single_ms`, one each).
@@ -32,13 +34,14 @@ trainings of the same architectures with two seeds: no predictor can do better.
 `flops_tau` is that of the FLOPs, which cost nothing.
 
 `search`: regularised evolution with `evaluators.WeightSharing` under a limit on
-FLOPs. The best `--finalists` by shared weights are each trained once on their
-own, and the best of those is `found`. It is trained again with other seeds
-(`found_accuracy`; `first_accuracy` is that of the best by shared weights
-alone), and so are ten random architectures of at least as many FLOPs
-(`random_accuracies`). `margin_in_standard_errors` is the difference of the
-means by the standard error of that difference: those of both means, added in
-quadrature.
+FLOPs, by default the median of random architectures. The best `--finalists` by
+shared weights are each trained once on their own, and the best of those is
+`found`. It is trained again with other seeds (`found_accuracy`;
+`first_accuracy` is that of the best by shared weights alone), and so are ten
+random architectures of at least as many FLOPs (`random_accuracies`). Random
+cells whose output does not depend on their input are drawn again, as anything
+would beat them. `margin_in_standard_errors` is the difference of the means by
+the standard error of that difference: those of both means, added in quadrature.
 
 `memory`: see `benchmarks.gradient_memory`.
 """
@@ -67,6 +70,7 @@ from benchmarks.fashion import (
 from benchmarks.parts import chosen_parts, run_parts, say
 from keras_nas import blocks, layers
 from keras_nas.ranking import kendall_tau
+from keras_nas.search_spaces import HyperCell
 from keras_nas.supernet import (
     FairSampling,
     ProgressiveShrinking,
@@ -82,6 +86,11 @@ WIDTHS = (2, 4, 8, 16)
 # Kernel size and expansion.
 BOTTLENECKS = {"e1k3": (3, 1), "e3k3": (3, 3), "e6k5": (5, 6)}
 CANDIDATES = ("identity", *BOTTLENECKS)
+# Kernel sizes.
+CONVOLUTIONS = {"conv3": 3, "conv5": 5, "separable3": 3, "separable5": 5}
+ACTIVATIONS = ("linear", "relu", "swish", "tanh")
+# Edges of each way through a cell, as places in its code.
+CELL_PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 _VALIDATION_IMAGES = 5000
 _BATCH_SIZE = 64
 
@@ -94,7 +103,9 @@ def _parser():
     add("--data", default=DEBIAN_FOLDER, help="folder of the images")
     add("--images", type=int, default=12000, help="images to train on")
     add("--epochs", type=int, default=15, help="of an architecture alone")
-    add("--space", choices=("operations", "widths"), default="widths")
+    spaces = ("operations", "widths", "activations", "cell")
+    add("--ranking_space", choices=spaces, default="widths")
+    add("--search_space", choices=spaces, default="widths")
     add(
         "--supernet_epochs",
         type=int,
@@ -104,6 +115,12 @@ def _parser():
     add("--architectures", type=int, default=24, help="to rank")
     add("--trials", type=int, default=150, help="of the search")
     add("--finalists", type=int, default=5, help="of the search")
+    add(
+        "--flops_quantile",
+        type=float,
+        default=0.5,
+        help="of random architectures: the limit of the search, 1 for none",
+    )
     add("--seed", type=int, default=0, help="of everything")
     return parser
 
@@ -133,6 +150,38 @@ def build_widths(hp):
     return _classifier(inputs, x)
 
 
+def build_activations(hp):
+    """Builds stages of searched convolutions and activations."""
+    x = inputs = keras.Input((14, 14, 1))
+    x = blocks.ConvBlock(8, strides=2)(x)
+    for stage in range(STAGES):
+        strides = 2 if stage == 1 else 1
+        candidates = {
+            name: functools.partial(
+                blocks.SeparableConvBlock
+                if name.startswith("separable")
+                else blocks.ConvBlock,
+                *(16, size, strides),
+                activation=None,
+            )
+            for name, size in CONVOLUTIONS.items()
+        }
+        x = layers.LayerChoice(hp, f"operation{stage}", candidates)(x)
+        candidates = {
+            name: functools.partial(keras.layers.Activation, name)
+            for name in ACTIVATIONS
+        }
+        x = layers.LayerChoice(hp, f"activation{stage}", candidates)(x)
+    return _classifier(inputs, x)
+
+
+def build_cell(hp):
+    """Builds one searched cell of NAS-Bench-201 in each of three stages."""
+    model = HyperCell((14, 14, 1), channels=8, cells_per_stage=1).build(hp)
+    compile_with_decay(model, 1)
+    return model
+
+
 def _operation(hp, name, filters):
     candidates = {"identity": blocks.Identity}
     for candidate, arguments in BOTTLENECKS.items():
@@ -149,20 +198,28 @@ def _classifier(inputs, x):
     return model
 
 
-BUILDS = {"operations": build_operations, "widths": build_widths}
+BUILDS = {
+    "operations": build_operations,
+    "widths": build_widths,
+    "activations": build_activations,
+    "cell": build_cell,
+}
 
 
 def choices(space):
     """Returns the candidates of each hyperparameter of a space."""
     if space == "operations":
         return {f"place{place}": CANDIDATES for place in range(PLACES)}
+    if space == "cell":
+        codes = [HyperCell.values(6 * digit) for digit in "01234"]
+        return {name: [values[name] for values in codes] for name in codes[0]}
+    of_a_stage = {"filters": WIDTHS, "operation": CANDIDATES}
+    if space == "activations":
+        of_a_stage = {"operation": [*CONVOLUTIONS], "activation": ACTIVATIONS}
     return {
-        name: candidates
+        f"{kind}{stage}": candidates
         for stage in range(STAGES)
-        for name, candidates in (
-            (f"filters{stage}", WIDTHS),
-            (f"operation{stage}", CANDIDATES),
-        )
+        for kind, candidates in of_a_stage.items()
     }
 
 
@@ -183,11 +240,11 @@ def single(values, seed, space):
     return BUILDS[space](hp)
 
 
-def train_alone(values, data, epochs, seed):
+def train_alone(values, data, epochs, seed, space):
     """Returns the validation accuracy in the end, and the seconds it took."""
     x, y, x_val, y_val = data
     started_s = time.perf_counter()
-    model = single(values, seed, OPTIONS.space)
+    model = single(values, seed, space)
     _fit_with_decay(model, x, y, epochs)
     took_s = time.perf_counter() - started_s
     metrics = model.evaluate(
@@ -197,11 +254,18 @@ def train_alone(values, data, epochs, seed):
 
 
 def random_values(rng, space):
-    """Draws an architecture."""
-    return {
-        name: candidates[rng.integers(len(candidates))]
-        for name, candidates in choices(space).items()
-    }
+    """Draws an architecture whose output depends on its input."""
+    while True:
+        values = {
+            name: candidates[rng.integers(len(candidates))]
+            for name, candidates in choices(space).items()
+        }
+        if space != "cell" or _is_connected(HyperCell.code(values)):
+            return values
+
+
+def _is_connected(code):
+    return any(all(code[e] != "0" for e in path) for path in CELL_PATHS)
 
 
 def measure_step(data, rounds=7, singles=4):
@@ -260,18 +324,22 @@ def measure_ranking(data):
     """Compares scores by shared weights with those of single trainings."""
     x, y, x_val, y_val = data
     rng = np.random.default_rng(OPTIONS.seed + 5)
-    space, build = OPTIONS.space, BUILDS[OPTIONS.space]
+    space, build = OPTIONS.ranking_space, BUILDS[OPTIONS.ranking_space]
     candidates = [
         random_values(rng, space) for _ in range(OPTIONS.architectures)
     ]
     trained, times_s, again = [], [], []
     for number, values in enumerate(candidates):
-        accuracy, took_s = train_alone(values, data, OPTIONS.epochs, number)
+        accuracy, took_s = train_alone(
+            values, data, OPTIONS.epochs, number, space
+        )
         trained.append(accuracy)
         times_s.append(took_s)
         say(f"ranking: {number + 1} trained, {accuracy:.4f}, {took_s:.0f} s")
     for number, values in enumerate(candidates[: len(candidates) // 4]):
-        accuracy, _ = train_alone(values, data, OPTIONS.epochs, 1000 + number)
+        accuracy, _ = train_alone(
+            values, data, OPTIONS.epochs, 1000 + number, space
+        )
         again.append(accuracy)
     cost = nas.costs.Flops()
     flops = [cost.measure(single(values, 0, space)) for values in candidates]
@@ -337,7 +405,7 @@ def measure_search(data, num_random=10, seeds=3):
     x, y, x_val, y_val = data
     rng = np.random.default_rng(OPTIONS.seed + 9)
     cost = nas.costs.Flops()
-    space, epochs = OPTIONS.space, OPTIONS.supernet_epochs
+    space, epochs = OPTIONS.search_space, OPTIONS.supernet_epochs
 
     def build(hp):
         model = BUILDS[space](hp)
@@ -354,14 +422,17 @@ def measure_search(data, num_random=10, seeds=3):
 
     sample = [random_values(rng, space) for _ in range(40)]
     flops = [measure_flops(values) for values in sample]
-    limit = int(np.median(flops))
+    limit, constraints = None, []
+    if OPTIONS.flops_quantile < 1:
+        limit = int(np.quantile(flops, OPTIONS.flops_quantile))
+        constraints = [nas.costs.Flops(max_flops=limit)]
     keras.utils.clear_session()
     with tempfile.TemporaryDirectory() as folder:
         tuner = nas.RegularizedEvolution(
             build,
             objective="val_accuracy",
             max_trials=OPTIONS.trials,
-            constraints=[nas.costs.Flops(max_flops=limit)],
+            constraints=constraints,
             evaluator=nas.evaluators.WeightSharing(epochs=epochs),
             seed=OPTIONS.seed,
             directory=folder,
@@ -381,7 +452,7 @@ def measure_search(data, num_random=10, seeds=3):
         ]
     started_s = time.perf_counter()
     finalist_accuracies = [
-        train_alone(values, data, OPTIONS.epochs, 1000 + number)[0]
+        train_alone(values, data, OPTIONS.epochs, 1000 + number, space)[0]
         for number, values in enumerate(finalists)
     ]
     finals_s = time.perf_counter() - started_s
@@ -396,13 +467,13 @@ def measure_search(data, num_random=10, seeds=3):
             larger.append(values)
     first_accuracies, found_accuracies = (
         [
-            train_alone(values, data, OPTIONS.epochs, 2000 + seed)[0]
+            train_alone(values, data, OPTIONS.epochs, 2000 + seed, space)[0]
             for seed in range(seeds)
         ]
         for values in (first, found)
     )
     random_accuracies = [
-        train_alone(values, data, OPTIONS.epochs, 3000 + number)[0]
+        train_alone(values, data, OPTIONS.epochs, 3000 + number, space)[0]
         for number, values in enumerate(larger[:num_random])
     ]
     errors = [

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import json
+import re
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import keras_nas as nas
 from benchmarks import supernet
+from keras_nas.search_spaces import HyperCell
 from keras_nas_tests.supernet import builds
 
 
@@ -58,6 +60,8 @@ def test_steps_of_supernet_and_single_architectures(folder):
         ("operations", "place0", "e6k5"),
         ("widths", "operation0", "e6k5"),
         ("widths", "filters0", 16),
+        ("activations", "operation0", "conv5"),
+        ("cell", "cell_node2_op0", "nor_conv_3x3"),
     ],
 )
 def test_random_architectures_are_of_the_space(space, name, size):
@@ -72,6 +76,18 @@ def test_random_architectures_are_of_the_space(space, name, size):
         for values in (smallest, smallest | {name: size})
     ]
     assert counts[0] < counts[1]
+
+
+def test_random_cells_connect_their_input_with_their_output():
+    rng = np.random.default_rng(0)
+    codes = {
+        HyperCell.code(supernet.random_values(rng, "cell")) for _ in range(300)
+    }
+    assert not any(code.endswith("000") for code in codes)
+    # By each of the four ways through a cell alone.
+    for pattern in ("...[^0]..", "[^0]..0[^0].", ".[^0].0.[^0]"):
+        assert any(re.fullmatch(pattern, code) for code in codes)
+    assert not any(re.fullmatch("00.0..", code) for code in codes)
 
 
 @pytest.fixture
@@ -119,10 +135,10 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
     trained = []
     train_alone = supernet.train_alone
 
-    def train(values, data, epochs, seed):
+    def train(values, data, epochs, seed, space):
         trained.append((tuple(values.values()), seed))
         if len(trained) == 1:
-            accuracy, took_s = train_alone(values, data, epochs, seed)
+            accuracy, took_s = train_alone(values, data, epochs, seed, space)
             assert 0 <= accuracy <= 1
             assert took_s > 0
         return seed % 100 / 10, 2.0
@@ -154,10 +170,23 @@ def test_scores_are_compared_with_trainings(run, monkeypatch):
         assert not high < rule["kendall_tau"]
 
 
+def test_a_search_without_a_limit(run, monkeypatch):
+    monkeypatch.setattr(
+        supernet, "train_alone", lambda *arguments: (arguments[3] % 7 / 7, 1.0)
+    )
+    result = run(
+        *("search", "--trials", "2"),
+        *("--search_space", "activations", "--flops_quantile", "1"),
+    )
+    assert result["max_flops"] is None
+    assert result["found"].keys() == {"operation0", "activation0"}
+    assert len(result["random_accuracies"]) == 10
+
+
 def test_what_a_search_finds_is_compared_with_random_ones(run, monkeypatch):
     trained = []
 
-    def train(values, data, epochs, seed):
+    def train(values, data, epochs, seed, space):
         trained.append((tuple(values.values()), seed))
         finalists = {1000: 0.5, 1001: 0.9, 1002: 0.6}
         if seed in finalists:
