@@ -105,7 +105,7 @@ class SearchData:
         """Dict of the sizes of batches, as far as they are known already."""
         parts = {"weights": self._weights, "alphas": self._alphas}
         return {
-            kind: min(self._batch_size, _size(part))
+            kind: self._length(part)
             for kind, part in parts.items()
             if isinstance(part, tuple)
         }
@@ -145,6 +145,9 @@ class SearchData:
                 f"{self._alphas!r}"
             )
 
+    def _length(self, arrays):
+        return min(self._batch_size, _size(arrays))  # A whole batch at least.
+
     def _split(self, data, share):
         arrays = _arrays(data)
         size = _size(arrays)
@@ -155,8 +158,7 @@ class SearchData:
 
     def _batches(self, part, seed):
         if isinstance(part, tuple):
-            size = _size(part)
-            length = min(self._batch_size, size)  # A whole batch at least.
+            size, length = _size(part), self._length(part)
             order = np.random.default_rng(seed).permutation(size)
             for start in range(0, size - length + 1, length):
                 chosen = order[start : start + length]
